@@ -1,0 +1,56 @@
+"""Chance belongs to a decision: every draw is a function of (seed, decision, entity, step).
+
+    chance.uniforms("destination", step, uids)
+
+Nothing is ever advanced, so adding a mechanism changes no other draw, the order of
+equals cannot matter, and the same resident has the same luck with and without the
+offensive (common random numbers, Klein et al. 2024). The generator is Philox4x32-10
+with counter (entity, group, step, decision) and the seed as its key.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.kernels import chance as kernel
+
+
+@cache
+def code(name: str) -> int:
+    """Return the 32-bit number by which a decision or an element is known to the generator."""
+    return crc32(name.encode())
+
+
+class Chance:
+    """The draws of one run."""
+
+    def __init__(self, seed: int) -> None:
+        """Take a seed in 0 to 2^64 - 1."""
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"seed {seed} is outside 0 to 2^64 - 1")
+        self.seed = seed
+        self.key = (np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32))
+
+    def uniform(self, decision: str, step: int, entity: int = 0, group: int = 0) -> float:
+        """Return one uniform in (0, 1)."""
+        return float(kernel.uniform(entity, group, step, code(decision), *self.key))
+
+    def uniforms(
+        self, decision: str, step: int, entities: npt.NDArray[np.int64], group: int = 0
+    ) -> npt.NDArray[np.float64]:
+        """Return uniforms in (0, 1), shape (n,), for entities given as shape (n,), each below 2^32."""
+        out = np.empty(entities.size, np.float64)
+        kernel.fill_uniforms(out, entities, group, step, code(decision), *self.key)
+        return out
+
+    def poisson(self, decision: str, step: int, mean: float, entity: int = 0, group: int = 0) -> int:
+        """Return a Poisson count by inversion, so that it is monotone in its mean for the same draw."""
+        return int(kernel.poisson_quantile(self.uniform(decision, step, entity, group), mean))
+
+    def binomial(self, decision: str, step: int, n: int, p: float, entity: int = 0, group: int = 0) -> int:
+        """Return a binomial count by inversion."""
+        return int(kernel.binomial_quantile(self.uniform(decision, step, entity, group), n, p))

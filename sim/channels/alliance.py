@@ -1,0 +1,41 @@
+"""Alliance: outside parties join the fight on a hostile side.
+
+What happens: news that fighters from abroad fight for the enemy's camp alarms a community.
+
+    alarm[n, c] = X / (X + half),   X = outside fighters in contact on sides hostile to c
+
+Source: claims A09 and A10 of the register; size assumed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.neighbourhoods import City
+from sim.parameters import Parameters, param
+from sim.seen import Seen
+from sim.theatre import Theatre
+
+Floats = npt.NDArray[np.float64]
+
+
+class AllianceParameters(Parameters):
+    """The channel of alliances."""
+
+    on: bool = True
+    weight: float = param(
+        0.20, unit="1", low=0.0, high=2.0, grade="assumed", doc="what full alarm adds to solidarity",
+        source="A09, A10: the fight takes a regional and sectarian tone",
+    )
+    fighters_half: float = param(
+        300.0, unit="people", low=1.0, high=100000.0, grade="assumed",
+        doc="outside fighters in contact at half alarm", source="hundreds of foreign fighters (A09)",
+    )
+
+
+def alarm(seen: Seen, city: City, theatre: Theatre, p: AllianceParameters) -> Floats:
+    """Return the alarm of each group, [G] in 0 to 1."""
+    from_abroad = seen.engaged.sum(axis=0) * theatre.outside  # [F]
+    x = (from_abroad @ theatre.hostile_to)[city.community]
+    return np.asarray(x / (x + p.fighters_half))

@@ -1,0 +1,41 @@
+"""Arms: weapons leak along the corridors they travel.
+
+What happens: part of what passes through a place stays there, and more residents have a weapon.
+
+    d share[n, c] / dt = weight x leak x sum over factions f of constituency[f, c] x t/day through the place / able residents
+
+Source: assumed; A14 for the flow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.neighbourhoods import City
+from sim.parameters import Parameters, param
+from sim.seen import Seen
+from sim.theatre import Theatre
+
+Floats = npt.NDArray[np.float64]
+
+
+class ArmsParameters(Parameters):
+    """The channel of arms."""
+
+    on: bool = True
+    weight: float = param(
+        1.0, unit="1", low=0.0, high=10.0, grade="assumed", doc="multiplies the leak", source="reference level",
+    )
+    weapons_per_tonne: float = param(
+        1.5, unit="1/t", low=0.0, high=100.0, grade="assumed", doc="weapons left behind for each tonne that passes",
+        source="a tonne holds some 200 rifles; most is not rifles and most passes on",
+    )
+
+
+def leak(seen: Seen, city: City, theatre: Theatre, p: ArmsParameters, step_h: float) -> Floats:
+    """Return by how much the share of those with a weapon rises in an hour, [G]."""
+    passing = (seen.through_t @ theatre.constituency)[city.place, city.community]  # t/day
+    weapons = p.weight * p.weapons_per_tonne * passing * step_h / 24.0
+    everyone = np.bincount(city.place, city.able_people * 1.0, minlength=len(theatre.places))[city.place]
+    return np.divide(weapons, everyone, out=np.zeros(city.groups), where=everyone > 0)

@@ -1,0 +1,56 @@
+"""Kin: the toll of one's own community elsewhere, through ties.
+
+What happens: people hear that their own are being killed where they have relatives.
+
+    alarm[n, c] = X / (X + half),   X = sum over places p of ties[n, c, p] toll[p, c]
+
+over places other than the neighbourhood's own. A resident feels it in proportion
+to their own ties. Source: ethnic ties rather than nearness carry contagion
+(Buhaug & Gleditsch 2008); damped where kin hold the state (Cederman et al. 2013), an option.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.neighbourhoods import City
+from sim.parameters import Parameters, param
+from sim.seen import Seen
+from sim.theatre import Theatre
+
+Floats = npt.NDArray[np.float64]
+
+
+class KinParameters(Parameters):
+    """The channel of kinship."""
+
+    on: bool = True
+    weight: float = param(
+        0.25, unit="1", low=0.0, high=2.0, grade="literature", doc="what full alarm adds to solidarity",
+        source="sign from Buhaug & Gleditsch 2008; size assumed",
+    )
+    toll_half: float = param(
+        25.0, unit="people", low=0.1, high=10000.0, grade="assumed", doc="toll through ties at half alarm",
+        source="order of a day of heavy fighting in one town",
+    )
+    kin_in_power: float = param(
+        0.0, unit="1", low=0.0, high=1.0, grade="literature",
+        doc="damping for a community whose kin hold the place (0 none, 1 full)",
+        source="Cederman et al. 2013: option, off by default",
+    )
+
+
+def alarm(seen: Seen, city: City, theatre: Theatre, p: KinParameters) -> Floats:
+    """Return the alarm of each group, [G] in 0 to 1."""
+    felt = seen.toll @ theatre.solidarity.T  # [P, C] toll that counts as one's own
+    ties = city.ties.copy()
+    ties[np.arange(city.groups), city.place] = 0.0
+    if p.kin_in_power:
+        held = np.minimum(1.0, seen.control @ theatre.constituency)  # [P, C] share held by one's own
+        ties = ties * (1.0 - p.kin_in_power * held[:, city.community].T)
+    x = (ties * felt[:, city.community].T).sum(axis=1)
+    goes = city.volunteer_place >= 0  # the own volunteers' toll is felt through the channel of fighters
+    x[goes] -= (ties[goes, city.volunteer_place[goes]] * seen.volunteer_toll[goes])
+    x = np.maximum(0.0, x)
+    return np.asarray(x / (x + p.toll_half))

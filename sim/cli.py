@@ -1,0 +1,478 @@
+"""The command line: run a scenario, check it, tell it, list those that come with the project.
+
+Analyses add their commands through the entry-point group `spillover.commands`. Nothing
+heavy is imported before a command needs it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from sim.run import Progress, Result
+    from sim.scenario import Scenario
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+PLUG_INS = "spillover.commands"
+LARGEST_SEED = 2**63 - 1
+SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
+SEAL = "provenance.json"
+FIGURES = ("timeline", "map")
+
+
+# --- commands that others add --------------------------------------------------------------------------
+
+
+class Commands(TyperGroup):
+    """Our commands and those of plug-ins, each of which is imported when it is called for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*self.commands, *(name for name in sorted(plug_ins()) if name not in self.commands)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        plug_in = plug_ins().get(cmd_name)
+        return None if plug_in is None else described(plug_in)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, names = args[0], self.list_commands(ctx)
+        if name in names and name not in self.commands:
+            return name, loaded(plug_ins()[name]), args[1:]
+        if name not in names and (close := get_close_matches(name, names, n=1)):
+            ctx.fail(f"No such command '{name}'. Did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; turn what goes wrong into a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if _is_ours_to_pass_on(error):
+                raise
+            raise typer.Exit(explained(error)) from None
+
+
+def _is_ours_to_pass_on(error: Exception) -> bool:
+    """Tell whether the layers above know what to do: exits, usage errors, a closed pipe."""
+    known = hasattr(error, "exit_code") or isinstance(error, typer.Abort | BrokenPipeError)
+    return known or bool(os.environ.get(SHOW_TRACEBACK))
+
+
+def explained(error: Exception) -> int:
+    """Say what went wrong; return the exit code."""
+    if hasattr(error, "faults"):
+        for fault in error.faults:
+            complain(str(fault))
+        return BAD_INPUT
+    if isinstance(error, OSError):
+        complain(f"{error.filename}: {error.strerror}" if error.filename else f"{error}")
+        return FAILED
+    complain(f"failed: {type(error).__name__}: {error}")
+    complain(f"(set {SHOW_TRACEBACK}=1 to see where)")
+    return FAILED
+
+
+def complain(text: str) -> None:
+    """Say something on stderr."""
+    typer.echo(text, err=True)
+
+
+def plug_ins() -> dict[str, EntryPoint]:
+    """Return the commands that installed packages add, by name."""
+    return {entry.name: entry for entry in entry_points(group=PLUG_INS)}
+
+
+def loaded(plug_in: EntryPoint) -> Any:
+    """Import a plug-in's command; where that fails, a command that says why takes its place."""
+    try:
+        found = plug_in.load()
+        return typer.main.get_command(
+            found if isinstance(found, typer.Typer) else _app_of(plug_in.name, found)
+        )
+    except Exception as error:
+        if os.environ.get(SHOW_TRACEBACK):
+            raise
+        return _broken(plug_in, error)
+
+
+def _app_of(name: str, function: Callable[..., Any]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(function)
+    return app
+
+
+def _broken(plug_in: EntryPoint, error: Exception) -> Any:
+    def say() -> None:
+        complain(f"{plug_in.name}: cannot be loaded from {plug_in.value}: {type(error).__name__}: {error}")
+        raise typer.Exit(FAILED)
+
+    command = typer.main.get_command(_app_of(plug_in.name, say))
+    command.ignore_unknown_options = command.allow_extra_args = True
+    return command
+
+
+def described(plug_in: EntryPoint) -> Any:
+    """Return a stand-in for the list of commands, with the plug-in's own words but without importing it."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__doc__ = _docstring(plug_in) or f"From {plug_in.module}."
+    return typer.main.get_command(_app_of(plug_in.name, stand_in))
+
+
+def _docstring(plug_in: EntryPoint) -> str | None:
+    """Read the help of a plug-in from its source."""
+    try:
+        spec = find_spec(plug_in.module)
+        if spec is None or spec.origin is None:
+            return None
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    except Exception:
+        return None
+    named = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == plug_in.attr)
+    function = next(named, None)
+    return ast.get_docstring(function if function is not None else tree)
+
+
+# --- the command itself --------------------------------------------------------------------------------
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="spillover")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        try:
+            typer.echo(f"spillover {version('spillover')}")
+        except PackageNotFoundError:
+            typer.echo("spillover, not installed")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def spillover(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave."),
+    ] = False,
+) -> None:
+    """Simulate how a battle in one place is felt in another, and through which channels."""
+
+
+Named = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a shipped name (see `list`).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+
+
+@app.command()
+def run(
+    scenario: Named,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Which luck to draw.")] = 0,
+    days: Annotated[float | None, typer.Option(help="Days to run, instead of the scenario's.")] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="Change a value; may be repeated."),
+    ] = None,
+    params: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Values to change, in TOML or CSV; --set comes after.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to keep the run in.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the run that is in that folder.")] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures into the folder.")] = True,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+) -> None:
+    """Run a scenario once and say what came of it."""
+    chosen = _chosen(scenario, sets or [], params, days)
+    made = _claimed(out, force) if out is not None else []
+    try:
+        result, code = _run(chosen, seed, quiet)
+        if out is not None:
+            result.save(out, force=force)
+    except BaseException:
+        _give_back(made)
+        raise
+    if out is not None:
+        _draw(result, out, wanted=figures and result.complete)
+    typer.echo(
+        json.dumps(result.summary, ensure_ascii=False) if as_json else result.summary_text().rstrip("\n")
+    )
+    if not quiet:
+        _note(out, result)
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Files or shipped names.")],
+    as_json: AsJson = False,
+) -> None:
+    """Find everything that is wrong with scenarios."""
+    from sim.scenario import Scenario, ScenarioError
+
+    checked: list[dict[str, Any]] = []
+    for name in scenarios:
+        try:
+            found = Scenario.load(name)
+            checked.append(
+                {"scenario": name, "ok": True, "id": found.id, "counts": _counts(found), "faults": []}
+            )
+        except ScenarioError as error:
+            faults = [fault.as_dict() for fault in error.faults]
+            checked.append(
+                {"scenario": name, "ok": False, "faults": faults, "told": list(map(str, error.faults))}
+            )
+    _tell_checked(checked, as_json)
+    raise typer.Exit(DONE if all(one["ok"] for one in checked) else BAD_INPUT)
+
+
+@app.command()
+def tell(scenario: Named) -> None:
+    """Tell a scenario in plain words."""
+    from sim.scenario import Scenario
+    from sim.scenario import tell as story
+
+    typer.echo(story(Scenario.load(scenario)).rstrip("\n"))
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the scenarios that come with the project."""
+    from sim.scenario import Scenario, ScenarioError, shipped
+
+    listed: list[dict[str, Any]] = []
+    for name in shipped():
+        try:
+            file = Scenario.load(name).file
+            about = {"title": file.scenario.title, "days": file.clock.days, "summary": file.scenario.summary}
+        except ScenarioError as error:
+            about = {
+                "title": "",
+                "days": None,
+                "summary": f"faulty, see `spillover check {name}`: {error.faults[0]}",
+            }
+        listed.append({"name": name, **about})
+    typer.echo(json.dumps(listed, ensure_ascii=False) if as_json else "\n".join(map(_row, listed)))
+
+
+# --- checking and listing ------------------------------------------------------------------------------
+
+
+def _counts(scenario: Scenario) -> dict[str, int]:
+    kinds = ("places", "neighbourhoods", "factions", "corridors", "events")
+    return {kind: len(getattr(scenario.file, kind)) for kind in kinds} | {"steps": scenario.steps}
+
+
+def _tell_checked(checked: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        plain = [{key: value for key, value in one.items() if key != "told"} for one in checked]
+        typer.echo(json.dumps(plain, ensure_ascii=False))
+        return
+    for one in checked:
+        if one["ok"]:
+            counts = ", ".join(f"{n} {kind[:-1] if n == 1 else kind}" for kind, n in one["counts"].items())
+            typer.echo(f"{one['scenario']}: ok ({counts})")
+        else:
+            typer.echo("\n".join(one["told"]))
+            number = len(one["faults"])
+            typer.echo(f"{one['scenario']}: {number} fault{'s' if number > 1 else ''}")
+
+
+def _row(about: dict[str, Any]) -> str:
+    days = "" if about["days"] is None else f"{about['days']:g} days"
+    summary = textwrap.fill(
+        " ".join(about["summary"].split()), 88, initial_indent="  ", subsequent_indent="  "
+    )
+    heading = f"{about['name']}: " + ", ".join(part for part in (about["title"], days) if part)
+    return f"{heading.rstrip(': ')}\n{summary}"
+
+
+# --- running -------------------------------------------------------------------------------------------
+
+
+def _chosen(name: str, sets: list[str], params: Path | None, days: float | None) -> Scenario:
+    """Return the scenario with the values that the command line changes."""
+    from sim.scenario import Scenario, assignments, values_in
+
+    scenario = Scenario.load(name)
+    groups = [
+        (str(params), values_in(params) if params is not None else {}),
+        ("--set", assignments(sets)),
+        ("--days", {} if days is None else {"clock.days": days}),
+    ]
+    values = {path: value for _, group in groups for path, value in group.items()}
+    origins = {path: origin for origin, group in groups for path in group}
+    return scenario.with_values(values, origins) if values else scenario
+
+
+def _claimed(folder: Path, force: bool) -> list[Path]:
+    """Make sure that a run can be kept in a folder; return the folders made for it."""
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            _refuse_to_overwrite(folder, force)
+        missing = [p for p in (folder, *folder.parents) if not p.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else _reason(error)
+        raise typer.BadParameter(f"{folder}: {reason}", param_hint="--out") from None
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return missing
+    except OSError as error:
+        _give_back(missing)
+        raise typer.BadParameter(
+            f"{folder}: cannot be written to ({_reason(error)})", param_hint="--out"
+        ) from None
+
+
+def _refuse_to_overwrite(folder: Path, force: bool) -> None:
+    """Refuse a folder that holds something, unless it is a run that may be overwritten."""
+    if not force:
+        why = "not empty; choose another folder, or overwrite the run in it with --force"
+        raise typer.BadParameter(f"{folder}: {why}", param_hint="--out")
+    where, home = folder.resolve(), Path.home().resolve()
+    if not (folder / SEAL).is_file() or home.is_relative_to(where):
+        why = f"not a run folder (it holds other things, and no {SEAL}), so --force leaves it alone"
+        raise typer.BadParameter(f"{folder}: {why}", param_hint="--out")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+
+
+def _give_back(made: list[Path]) -> None:
+    """Remove the folders that were made, as far as nothing is in them."""
+    for folder in made:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _run(scenario: Scenario, seed: int, quiet: bool) -> tuple[Result, int]:
+    """Run, showing how far it has come; return the result and the exit code."""
+    from sim.run import run
+
+    with _stoppable() as stopped, _progress(scenario, shown=not quiet and sys.stderr.isatty()) as progress:
+        try:
+            result = run(scenario, seed=seed, progress=progress)
+        except KeyboardInterrupt:
+            complain("stopped before the first step; there is nothing to keep")
+            raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
+    if result.complete:
+        return result, DONE
+    return result, TERMINATED if stopped else INTERRUPTED
+
+
+@contextmanager
+def _stoppable() -> Iterator[list[int]]:
+    """Let SIGTERM stop a run as Ctrl-C does; the list holds the signal once it came."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        yield stopped
+        return
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress(scenario: Scenario, shown: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """Show a bar with the date in the scenario and the toll so far."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    names = {key: place.name for key, place in scenario.file.places.items()}
+    columns = (
+        TextColumn("{task.fields[date]}"),
+        BarColumn(30),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[toll]}", markup=False),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=scenario.steps, date=f"{scenario.start:%d %b %Y %H:%M}", toll="")
+        last = monotonic()
+
+        def show(progress: Progress) -> None:
+            nonlocal last
+            if monotonic() - last < 0.1 and progress.step < progress.steps:
+                return
+            last = monotonic()
+            toll = ", ".join(f"{names[key]} {n}" for key, n in progress.killed_by_place.items() if n)
+            date = f"{progress.time:%d %b %Y %H:%M}"
+            bar.update(task, completed=progress.step, date=date, toll=f"killed: {toll}" if toll else "")
+
+        yield show
+
+
+def _draw(result: Result, folder: Path, wanted: bool) -> None:
+    """Draw the figures in place of an earlier run's; a figure that fails costs nobody a run."""
+    for name in FIGURES:
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    if not wanted:
+        return
+    try:
+        import sim.figures
+
+        for name in FIGURES:
+            getattr(sim.figures, name)(result, folder / f"{name}.png")
+    except Exception as error:
+        complain(f"no figures: {type(error).__name__}: {error}")
+
+
+def _note(out: Path | None, result: Result) -> None:
+    """Say where the run is kept, and whether it is whole."""
+    if not result.complete:
+        complain(f"interrupted after step {result.record.steps_done:,} of {result.scenario.steps:,}")
+    if out is None:
+        complain("nothing was written; --out DIR keeps a run")
+    else:
+        complain(f"kept in {out}" + ("" if result.complete else ", marked incomplete"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Scheduled events: what the scenario does to the world, one small class a kind.
+
+Each is handed to Mesa's event list as a bound method at half a step before the hour
+it belongs to. Mesa keeps only weak references to callbacks and drops a dead one
+without a word, so the model keeps every event in `model.scheduled`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim import strikes
+
+if TYPE_CHECKING:
+    from sim.model import SpilloverModel
+
+
+class Happening:
+    """One scheduled event of a scenario, bound to a model."""
+
+    def __init__(self, model: SpilloverModel, name: str, spec: Any, step: int) -> None:
+        """Bind an event to the step before which it happens."""
+        self.model, self.name, self.spec, self.step = model, name, spec, step
+
+    def happen(self) -> None:
+        """Do it, and note that it was done."""
+        self.act()
+        self.model.record.happened.append((self.step, self.name, self.spec.text))
+
+    def act(self) -> None:
+        """Change the world."""
+
+    def end(self) -> None:
+        """Undo it, for an event that lasts."""
+
+
+class Offensive(Happening):
+    """Factions assault a place until called off."""
+
+    def act(self) -> None:
+        self._order(self.spec.intensity)
+
+    def end(self) -> None:
+        self._order(0.0)
+
+    def _order(self, intensity: float) -> None:
+        theatre = self.model.theatre
+        place = theatre.places.index(self.spec.place)
+        for name in self.spec.attackers:
+            theatre.assault[place, theatre.factions.index(name)] = intensity
+
+
+class Reinforcement(Happening):
+    """Fighters arrive from outside the modelled places."""
+
+    def act(self) -> None:
+        theatre, spec = self.model.theatre, self.spec
+        place, faction = theatre.places.index(spec.place), theatre.factions.index(spec.faction)
+        theatre.fighters[place, faction] += spec.fighters
+        self.model.fighters_from_outside += spec.fighters
+
+
+class Statement(Happening):
+    """Something said in public alarms or calms an audience."""
+
+    def act(self) -> None:
+        self.model.say(self.spec.audience)
+
+
+class Provocation(Happening):
+    """A recorded local trigger angers a group."""
+
+    def act(self) -> None:
+        self.model.provoke(self.spec.neighbourhood, self.spec.community, self.spec.strength)
+
+
+class Deployment(Happening):
+    """A security force is ordered to a strength."""
+
+    def act(self) -> None:
+        force = next(f for f in self.model.forces if f.id == self.spec.force)
+        force.order(self.spec.soldiers, self.model.hour)
+
+
+class Seal(Happening):
+    """Corridors are sealed or opened."""
+
+    def act(self) -> None:
+        theatre = self.model.theatre
+        for name in self.spec.corridors:
+            theatre.sealed[theatre.network.corridor_ids.index(name)] = self.spec.sealed
+
+
+class Strike(Happening):
+    """A strike from outside on a faction's stock in a place."""
+
+    def act(self) -> None:
+        model, spec, theatre = self.model, self.spec, self.model.theatre
+        place, target = theatre.places.index(spec.place), theatre.factions.index(spec.target)
+        dead, _ = strikes.strike(theatre, place, target, spec.killed, model.file.strikes)
+        model.note_strike(spec.by, place, target, dead)
+        model.say(spec.audience)
+
+
+class BorderFire(Happening):
+    """Fire strays over a border."""
+
+    def act(self) -> None:
+        self.model.note_border_fire(self.spec.by, self.spec.place, 1, 0)
+
+
+class Conference(Happening):
+    """A peace conference is announced, until it ends."""
+
+    def act(self) -> None:
+        self.model.announced.append(self)
+
+    def end(self) -> None:
+        self.model.announced.remove(self)
+
+
+class Nothing(Happening):
+    """Nothing happens: for A/A tests."""
+
+
+KINDS: dict[str, type[Happening]] = {
+    "offensive": Offensive,
+    "reinforcement": Reinforcement,
+    "statement": Statement,
+    "provocation": Provocation,
+    "deployment": Deployment,
+    "seal": Seal,
+    "strike": Strike,
+    "border_fire": BorderFire,
+    "conference": Conference,
+    "nothing": Nothing,
+}

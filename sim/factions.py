@@ -1,0 +1,195 @@
+"""Factions: what a place is worth to them, and where they send their fighters.
+
+What happens: once a day each faction values the places (`sim.corridors`), sends part
+of its reserve towards contested ones in proportion to value times resolve, and
+gives a place up when ratio, stock or resolve falls below its limit.
+
+Resolve at a front falls with the share of the force lost and with ground lost, and recovers:
+
+    d resolve = - a x killed/strength - b x ground lost,   + (resolve at start - resolve)/recovery
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.corridors import SupplyParameters, stock_days, strategic_value
+from sim.parameters import Parameters, param
+from sim.theatre import March, Theatre, apportion
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class EffortParameters(Parameters):
+    """How much of a reserve moves, and when it does not."""
+
+    reserve_share: float = param(
+        0.10, unit="1", low=0.0, high=1.0, grade="assumed",
+        doc="share of the fighters in places nobody contests that may be sent to fronts",
+        source="most of a force is tied to its garrisons",
+    )
+    sent_per_day: float = param(
+        0.10, unit="1/d", low=0.0, high=1.0, grade="assumed", doc="share of that reserve sent in a day",
+        source="reinforcements came over days",
+    )
+    hopeless_ratio: float = param(
+        0.05, unit="1", low=0.0, high=1.0, grade="assumed",
+        doc="own share of combat power at a front below which no more are sent", source="no reinforcing of lost causes",
+    )
+    march_km_per_h: float = param(
+        8.0, unit="km/h", low=1.0, high=100.0, grade="assumed", doc="speed of a withdrawal over open country",
+        source="on foot and by car",
+    )
+
+
+class WithdrawalParameters(Parameters):
+    """When a faction gives a place up."""
+
+    ratio_limit: float = param(
+        0.10, unit="1", low=0.0, high=1.0, grade="assumed",
+        doc="own share of combat power in the place below which a faction leaves",
+        source="forces leave when hopelessly outweighed",
+    )
+    stock_limit_days: float = param(
+        1.0, unit="d", low=0.0, high=60.0, grade="assumed", doc="days of supplies below which it leaves",
+        source="retreat of 3-5 June 2013 was reported for want of ammunition",
+    )
+    resolve_limit: float = param(
+        0.25, unit="1", low=0.0, high=1.0, grade="assumed", doc="resolve below which it leaves",
+        source="a vote of commanders decided the retreat",
+    )
+    resolve_lost_by_losses: float = param(
+        2.0, unit="1", low=0.0, high=20.0, grade="assumed",
+        doc="resolve lost when the whole force is lost once over", source="forces break well before annihilation",
+    )
+    resolve_lost_by_ground: float = param(
+        0.35, unit="1", low=0.0, high=2.0, grade="assumed", doc="resolve lost with the whole place",
+        source="loss of ground shakes a defence",
+    )
+    resolve_recovery_days: float = param(
+        30.0, unit="d", low=1.0, high=1000.0, grade="assumed", doc="time in which resolve recovers",
+        source="weeks",
+    )
+
+
+def value_places(theatre: Theatre, supply: SupplyParameters) -> None:
+    """Work out what each contested place is worth to each faction, in t/day."""
+    if not theatre.network.corridor_ids or not theatre.factions:
+        return
+    theatre.value = strategic_value(
+        theatre.network,
+        theatre.control,
+        theatre.coalition,
+        theatre.enemy,
+        theatre.neutral,
+        theatre.barred | theatre.sealed[:, None],
+        theatre.source_t,
+        theatre.wanted_t,
+        theatre.road_order,
+        supply,
+        theatre.fronts,
+        theatre.population @ theatre.constituency.T,
+    )
+
+
+def commit(theatre: Theatre, p: EffortParameters, step: int, step_h: float) -> None:
+    """Send part of each faction's reserve to the fronts, by value times resolve."""
+    share_per_day = p.sent_per_day
+    rear = np.ones(len(theatre.places), np.bool_)
+    rear[theatre.fronts] = False
+    for f in range(len(theatre.factions)):
+        reserve = np.where(rear, theatre.fighters[:, f] * p.reserve_share, 0.0)
+        sending = int(reserve.sum() * share_per_day)
+        want = np.array([_wanted(theatre, p, int(place), f) for place in theatre.fronts])
+        if sending == 0 or want.sum() <= 0:
+            continue
+        for place, number in zip(theatre.fronts, apportion(sending, want), strict=True):
+            _send(theatre, int(place), f, int(number), reserve, p, step, step_h)
+
+
+def _wanted(theatre: Theatre, p: EffortParameters, place: int, f: int) -> float:
+    """Return value times resolve of a front, 0 where it is hopeless or does not concern the faction."""
+    if theatre.present[place, theatre.enemy[f]].sum() == 0 or theatre.side_share[place, f] <= 0:
+        return 0.0
+    if theatre.power_share(place, f) < p.hopeless_ratio:
+        return 0.0
+    return float(max(0.0, theatre.value[place, f]) * theatre.resolve[place, f])
+
+
+def _send(
+    theatre: Theatre, place: int, f: int, number: int, reserve: Floats, p: EffortParameters, step: int, step_h: float
+) -> None:
+    for origin, part in enumerate(apportion(number, reserve)):
+        if part:
+            hours = float(theatre.distance_km[origin, place]) / p.march_km_per_h
+            theatre.fighters[origin, f] -= part
+            theatre.marches.append(March(step + max(1, round(hours / step_h)), place, f, int(part)))
+
+
+def arrive(theatre: Theatre, step: int) -> None:
+    """Let fighters who are due arrive."""
+    due = [m for m in theatre.marches if m.due <= step]
+    if due:
+        theatre.marches = [m for m in theatre.marches if m.due > step]
+        for m in due:
+            theatre.fighters[m.place, m.faction] += m.fighters
+
+
+def feel(theatre: Theatre, killed: Ints, ground: Floats, p: WithdrawalParameters, step_h: float) -> None:
+    """Let losses [P, F] and ground gained or lost [P, F] in an hour move resolve."""
+    strength = np.maximum(1, theatre.present + killed)
+    change = -p.resolve_lost_by_losses * killed / strength + p.resolve_lost_by_ground * np.minimum(0.0, ground)
+    recovery = (theatre.resolve_at_start - theatre.resolve) * (step_h / (24.0 * p.resolve_recovery_days))
+    theatre.resolve = np.clip(theatre.resolve + change + recovery, 0.0, 1.0)
+
+
+def withdraw(
+    theatre: Theatre, supply: SupplyParameters, w: WithdrawalParameters, p: EffortParameters, step: int, step_h: float
+) -> list[tuple[int, int, int, str]]:
+    """Let factions give places up; return (place, faction, destination, reason) of each withdrawal."""
+    gone = []
+    days = stock_days(theatre.stock_t, theatre.present.astype(float), supply)
+    decided = [
+        (int(place), f, reason)
+        for place in theatre.fronts
+        for f in range(len(theatre.factions))
+        if (reason := _reason(theatre, days, w, int(place), f)) is not None
+    ]
+    for place, f, reason in decided:
+        to = refuge(theatre, place, f)
+        if to is None:
+            continue
+        number = int(theatre.fighters[place, f])
+        hours = float(theatre.distance_km[place, to]) / p.march_km_per_h
+        theatre.fighters[place, f] = 0
+        theatre.marches.append(March(step + max(1, round(hours / step_h)), to, f, number))
+        gone.append((place, f, to, reason))
+    return gone
+
+
+def _reason(theatre: Theatre, days: Floats, w: WithdrawalParameters, place: int, f: int) -> str | None:
+    """Say why a faction under assault leaves a place, None where it stays."""
+    assailed = (theatre.assault[place] > 0) & theatre.enemy[f] & (theatre.present[place] > 0)
+    if theatre.fighters[place, f] == 0 or not assailed.any():
+        return None
+    if theatre.power_share(place, f) < w.ratio_limit:
+        return "outweighed"
+    if days[place, f] < w.stock_limit_days:
+        return "out of supplies"
+    if theatre.resolve[place, f] < w.resolve_limit:
+        return "resolve broken"
+    return None
+
+
+def refuge(theatre: Theatre, place: int, f: int) -> int | None:
+    """Return the nearest place that the faction's side holds in the main, or None."""
+    held = theatre.side_share[:, f] > 0.5
+    held[place] = False
+    if not held.any():
+        held = theatre.neutral.copy()
+        held[place] = False
+    if not held.any():
+        return None
+    return int(np.argmin(np.where(held, theatre.distance_km[place], np.inf)))

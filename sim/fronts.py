@@ -1,0 +1,284 @@
+"""Fronts: the battle for a place.
+
+What happens: groups of the forces in contact open fire on whoever opposes them;
+people are killed and wounded, ground changes hands, civilians are in the way.
+
+Of N fighters, E = N x contact x intensity x readiness are in contact in an hour. The
+expected losses they inflict are (Lanchester's square law; Deitchman 1962 for area fire)
+
+    aimed:  E a firepower / (24 cover)          area:  the same x opponents in contact / reference
+
+with a the effectiveness by supply and cover the ground's favour to who holds it. Each group
+opens engagements at a small rate and its casualties scale with its size (Bohorquez et
+al. 2009), so the size of events has a heavy tail while the expected losses are the law's.
+
+An assaulting side advances by
+
+    d share / dt = v intensity readiness (rho - balance)/(1 - balance) (share of the defenders)^consolidation
+
+rho: its part of the combat power in place. Readiness wears down in an assault and
+recovers in rest, so an assault is fiercest at first.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.chance import Chance, code
+from sim.kernels import groups as kernel
+from sim.parameters import Parameters, param
+from sim.theatre import Theatre
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class EngagementParameters(Parameters):
+    """How fighters engage, and how groups merge and break up."""
+
+    initiations_per_hour: float = param(
+        0.02, unit="1/h", low=1e-4, high=1.0, grade="assumed",
+        doc="engagements that one group opens in an hour at full intensity",
+        source="sets the number of engagements, not the expected losses",
+    )
+    turnover_per_hour: float = param(
+        0.02, unit="1/h", low=0.0, high=1.0, grade="assumed",
+        doc="regroupings (mergers or break-ups) an hour for each fighter in contact",
+        source="Bohorquez et al. 2009; the rate only sets how fast sizes settle",
+    )
+    shatter_share: float = param(
+        0.05, unit="1", low=0.0, high=1.0, grade="assumed",
+        doc="share of regroupings in which a group breaks up wholly",
+        source="Bohorquez et al. 2009: small",
+    )
+    readiness_loss_per_hour: float = param(
+        0.09, unit="1/h", low=0.0, high=1.0, grade="assumed",
+        doc="rate at which an assault wears down the readiness of a force in contact",
+        source="an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about 19 a day)",
+    )
+    readiness_gain_per_hour: float = param(
+        0.016, unit="1/h", low=0.0, high=1.0, grade="assumed", doc="rate at which rest restores it",
+        source="rotation within days",
+    )
+    wounded_per_killed: float = param(
+        3.0, unit="1", low=0.0, high=15.0, grade="literature", doc="fighters wounded for each killed",
+        source="Coupland & Meddings 1999: at least 2; claims of 19 May 2013: 70 wounded to 23 killed",
+    )
+    recover_days: float = param(
+        25.0, unit="d", low=1.0, high=1000.0, grade="assumed", doc="mean time until a wounded fighter returns",
+        source="gunshot and blast wounds",
+    )
+    civilian_hit_per_hour: float = param(
+        4.0e-6, unit="1/(h fighter)", low=0.0, high=1e-3, grade="assumed",
+        doc="hazard of being hit, for a person in the open, for each fighter firing in the place",
+        source="order of 50 to 100 civilians killed in Qusayr",
+    )
+    area_fire_reference: float = param(
+        1000.0, unit="people", low=10.0, high=100000.0, grade="assumed",
+        doc="opponents in contact at which area fire is as deadly as aimed fire",
+        source="Deitchman 1962: area fire grows with the number exposed",
+    )
+
+
+class ControlParameters(Parameters):
+    """How ground changes hands."""
+
+    advance_per_hour: float = param(
+        0.16, unit="1/h", low=0.0, high=5.0, grade="assumed",
+        doc="speed of an unopposed advance at full readiness",
+        source="more than half of Qusayr within the first day (A04)",
+    )
+    consolidation: float = param(
+        2.0, unit="1", low=0.5, high=5.0, grade="assumed",
+        doc="exponent by which a shrinking perimeter slows the advance",
+        source="0.5 on the first day, 0.8 by the eleventh",
+    )
+    balance: float = param(
+        0.25, unit="1", low=0.0, high=0.9, grade="assumed",
+        doc="share of the combat power in place at which an attacker stands still",
+        source="attackers need an advantage over prepared defenders",
+    )
+
+
+class Groups:
+    """The groups of one faction at one front, as sizes; they always add up to its strength."""
+
+    def __init__(self, strength: int, chance: Chance, lane: int) -> None:
+        """Draw sizes from the settled distribution, a power law of exponent 2.5 (Bohorquez et al. 2009)."""
+        self.lane = lane
+        self.sizes = np.zeros(strength + 64, np.int64)
+        self.count = 0
+        left, index = strength, 0
+        while left > 0:
+            u = chance.uniform("group size at the start", 0, index, lane)
+            size = min(left, int(u ** (-1.0 / 1.5)))
+            self.sizes[self.count] = size
+            self.count += 1
+            left -= size
+            index += 1
+
+    def fit(self, strength: int, chance: Chance, step: int) -> None:
+        """Follow the strength of the force."""
+        if strength + 64 > self.sizes.size:
+            self.sizes = np.concatenate([self.sizes, np.zeros(strength + 64, np.int64)])
+        self.count = kernel.match_strength(
+            self.sizes, self.count, strength, self.lane, step, code("group strength"), *chance.key
+        )
+
+    def regroup(self, events: int, shatter: float, chance: Chance, step: int) -> None:
+        """Let groups merge and break up."""
+        self.count = kernel.regroup(
+            self.sizes, self.count, events, shatter, self.lane, step, code("regroup"), *chance.key
+        )
+
+    def engage(self, initiations: float, kills_per_fighter: float, chance: Chance, step: int) -> int:
+        """Return the opponents killed in this step."""
+        return int(
+            kernel.engage(
+                self.sizes, self.count, initiations, kills_per_fighter, self.lane, step, code("engage"), *chance.key
+            )
+        )
+
+
+class Battle:
+    """One front: who is in contact there, hour by hour."""
+
+    def __init__(self, theatre: Theatre, place: int, chance: Chance) -> None:
+        """Form the groups of everyone present."""
+        self.place = place
+        self.groups = [
+            Groups(int(n), chance, code(f"{theatre.places[place]}/{name}"))
+            for n, name in zip(theatre.present[place], theatre.factions, strict=True)
+        ]
+
+    def fight(
+        self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float
+    ) -> Losses:
+        """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
+        here, present = self.place, theatre.present[self.place]
+        assault = theatre.assault[here]
+        intensity = max(float(theatre.skirmish[here]), float(assault.max()))
+        opposed = (theatre.enemy & (present > 0)).any(axis=1) & (present > 0)
+        engaged = np.where(opposed, present * theatre.contact * intensity * theatre.readiness[here], 0.0)
+        theatre.engaged[here] = engaged
+        theatre.firing[here] = float((engaged * theatre.effect[here]).sum())
+        self._wear(theatre, float(assault.max()) if opposed.any() else 0.0, p, step_h)
+        losses = Losses(len(present))
+        regular = np.divide(theatre.fighters[here], present, out=np.zeros(present.size), where=present > 0)
+        expected = np.zeros(present.size)
+        for f in np.flatnonzero(opposed):
+            weight = engaged * theatre.enemy[f]
+            if weight.sum() <= 0:
+                continue
+            aim = weight / weight.sum()
+            kills_h = self._kills_per_hour(theatre, int(f), engaged, aim, weight, p)
+            expected += kills_h * aim
+            initiations = p.initiations_per_hour * self.groups[f].count * intensity * theatre.readiness[here, f] * step_h
+            strength = initiations * present[f] / max(1, self.groups[f].count)
+            if strength > 0:
+                per_fighter = kills_h * step_h * float((aim * regular).sum()) / strength
+                killed = self.groups[f].engage(initiations, per_fighter, chance, step)
+                losses.share_out(int(f), killed, aim * regular, theatre, here, p, chance, step, self.groups[f].lane)
+        theatre.slain_rate[here] = np.divide(expected, present, out=np.zeros(present.size), where=present > 0)
+        return losses
+
+    def _kills_per_hour(
+        self, theatre: Theatre, f: int, engaged: Floats, aim: Floats, weight: Floats,
+        p: EngagementParameters,
+    ) -> float:  # fmt: skip
+        """Return the expected losses that faction f inflicts in an hour."""
+        held = theatre.side_share[self.place]
+        cover = float((aim * (1.0 + (theatre.cover[self.place] - 1.0) * held)).sum())
+        area = float(weight.sum()) / p.area_fire_reference if theatre.area_fire[f] else 1.0
+        return float(engaged[f] * theatre.effect[self.place, f] * theatre.firepower[f] * area / (24.0 * cover))
+
+    def _wear(self, theatre: Theatre, assault: float, p: EngagementParameters, step_h: float) -> None:
+        ready = theatre.readiness[self.place]
+        loss = p.readiness_loss_per_hour * assault
+        gain = p.readiness_gain_per_hour
+        if loss + gain > 0:
+            settled = gain / (loss + gain)
+            ready[:] = settled + (ready - settled) * math.exp(-(loss + gain) * step_h)
+
+    def settle(self, theatre: Theatre, losses: Losses, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> None:
+        """Take losses out of the forces, bring recovered fighters back, and let groups change."""
+        here = self.place
+        theatre.fighters[here] -= losses.killed + losses.wounded
+        theatre.killed[here] += losses.killed
+        theatre.hurt[here] += losses.wounded
+        back_p = -math.expm1(-step_h / (24.0 * p.recover_days))
+        for f, group in enumerate(self.groups):
+            if theatre.hurt[here, f]:
+                back = chance.binomial("fighter recovers", step, int(theatre.hurt[here, f]), back_p, group=group.lane)
+                theatre.hurt[here, f] -= back
+                theatre.fighters[here, f] += back
+            strength = int(theatre.present[here, f])
+            if strength or group.count:
+                group.fit(strength, chance, step)
+                mean = p.turnover_per_hour * float(theatre.engaged[here, f]) * step_h
+                events = chance.poisson("number of regroupings", step, mean, group=group.lane)
+                if events:
+                    group.regroup(events, p.shatter_share, chance, step)
+
+
+class Losses:
+    """Who lost how many at a front in one step, and to whom."""
+
+    def __init__(self, factions: int) -> None:
+        """Start at nothing."""
+        self.killed = np.zeros(factions, np.int64)
+        self.wounded = np.zeros(factions, np.int64)
+        self.by: list[tuple[int, int, int, int]] = []  # attacker, target, killed, wounded
+
+    def share_out(
+        self, attacker: int, killed: int, aim: Floats, theatre: Theatre, place: int, p: EngagementParameters,
+        chance: Chance, step: int, lane: int,
+    ) -> None:  # fmt: skip
+        """Spread `killed` over the targets in proportion to `aim`, never more than are left, and wound others."""
+        left_aim, left = float(aim.sum()), killed
+        for target in np.flatnonzero(aim > 0):
+            g = int(target)
+            part = chance.binomial("whom it hits", step, left, min(1.0, float(aim[g]) / left_aim), g, lane)
+            left, left_aim = left - part, left_aim - float(aim[g])
+            free = int(theatre.fighters[place, g] - self.killed[g] - self.wounded[g])
+            dead = min(part, free)
+            hurt = min(chance.poisson("wounded at a front", step, p.wounded_per_killed * dead, g, lane), free - dead)
+            if dead or hurt:
+                self.killed[g] += dead
+                self.wounded[g] += hurt
+                self.by.append((attacker, g, dead, hurt))
+
+
+def advance(theatre: Theatre, place: int, p: ControlParameters, step_h: float) -> None:
+    """Move the ground of one place: assaulting factions, and the unopposed, gain from their enemies."""
+    seen, present = theatre.control[place].copy(), theatre.present[place]
+    power = theatre.power(place) * theatre.readiness[place]
+    gained = np.zeros((present.size, present.size))  # by row, from column
+    for f in np.flatnonzero(present > 0):
+        foes = theatre.enemy[f]
+        theirs = float(seen[foes].sum())
+        if theirs > 0:
+            speed = _speed(theatre, place, int(f), power, theirs, p)
+            gained[f] = np.where(foes, seen, 0.0) * min(1.0, speed * step_h / theirs)
+    asked = gained.sum(axis=0)
+    gained *= np.divide(seen, asked, out=np.ones_like(seen), where=asked > seen)
+    theatre.control[place] = seen + gained.sum(axis=1) - gained.sum(axis=0)
+
+
+def _speed(theatre: Theatre, place: int, f: int, power: Floats, theirs: float, p: ControlParameters) -> float:
+    """Return the share of the place that faction f gains in an hour from enemies who hold `theirs` of it."""
+    present, side, foes = theatre.present[place], theatre.coalition[f], theatre.enemy[f]
+    if present[foes].sum() == 0:
+        return p.advance_per_hour * theirs / int((side & (present > 0)).sum())
+    side_power = float(power[side].sum())
+    assault = float(theatre.assault[place, f])
+    if assault <= 0 or side_power <= 0:
+        return 0.0
+    foe_power = float(power[foes].sum()) * (1.0 + (theatre.cover[place] - 1.0) * theirs)
+    edge = max(0.0, (side_power / (side_power + foe_power) - p.balance) / (1.0 - p.balance))
+    ready = float(theatre.readiness[place, f])
+    return p.advance_per_hour * assault * ready * edge * float(power[f]) / side_power * theirs**p.consolidation
+

@@ -1,0 +1,69 @@
+"""What a resident of each site perceives: threat, deterrence and danger, cell by cell."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from sim.kernels.residents import DANGER, DETAIN, DETER, PULL
+
+RAW, FLOOR, ROUND = range(3)
+
+
+@njit(cache=True, nogil=True)
+def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> float:
+    """Return 1 - exp(-k C/A), A counting oneself; rule: 0 raw, 1 floor, 2 round half to even (Epstein 2002)."""
+    ratio = soldiers / (active + 1.0)
+    if rule == FLOOR:
+        ratio = math.floor(ratio)
+    elif rule == ROUND:
+        ratio = np.rint(ratio)
+    return 1.0 - math.exp(-k * ratio)
+
+
+@njit(cache=True, nogil=True)
+def perceive(
+    cells: npt.NDArray[np.int64],
+    theirs_at: npt.NDArray[np.float32],
+    ours_at: npt.NDArray[np.float32],
+    posts_at: npt.NDArray[np.float64],
+    everyone: npt.NDArray[np.int64],
+    own: npt.NDArray[np.int64],
+    kin: npt.NDArray[np.float64],
+    base: float,
+    threat_fire: float,
+    fire_half: float,
+    imitation: float,
+    k_state: float,
+    rule: int,
+    opponent: float,
+    opponent_half: float,
+    soldiers: float,
+    hit: float,
+    front_danger: float,
+    detain: float,
+    out: npt.NDArray[np.float32],
+) -> float:
+    """Fill `out` (SITE_COLUMNS, sites of a group); return the mean threat from armed people in reach.
+
+    cells: (sites,) cell of each site. theirs_at, ours_at: (cells,) armed people in reach;
+    posts_at: (cells,) share of the soldiers in sight. everyone, own: (sites,) mobilised people
+    in sight; kin: (sites,) people of the own community in sight. base: terms of the propensity
+    that are the same all over the group; hit: hazard in 1/h for each armed opponent in full reach.
+    """
+    total = 0.0
+    for s in range(cells.size):
+        cell = cells[s]
+        theirs, ours = float(theirs_at[cell]), float(ours_at[cell])
+        threat = threat_fire * theirs / (theirs + ours + fire_half)
+        total += threat
+        in_sight = soldiers * posts_at[cell]
+        share = min(1.0, own[s] / max(1.0, kin[s]))
+        out[PULL, s] = base + threat + imitation * share
+        out[DETER, s] = state_deterrence(in_sight, everyone[s], k_state, rule) + opponent * theirs / (theirs + opponent_half)
+        out[DANGER, s] = hit * theirs + front_danger
+        out[DETAIN, s] = detain * in_sight
+    return total / max(1, cells.size)

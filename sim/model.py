@@ -1,0 +1,348 @@
+"""SpilloverModel: who exists, and the hour as a short list."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import mesa
+import numpy as np
+import numpy.typing as npt
+
+from sim import agents, channels, diplomacy, displacement, events, factions, fronts, security, strikes, supply
+from sim.bookkeeping import Bookkeeper, Toll
+from sim.chance import Chance, code
+from sim.neighbourhoods import STATES, City
+from sim.observers import report_day
+from sim.record import Record
+from sim.residents import AWAY, THREADS_FROM, Hour, Outlook, Residents, perceive, rates_of_the_hour
+from sim.scenario import Scenario
+from sim.schema import ScenarioFile
+from sim.seen import Seen, freeze
+from sim.theatre import Floats, Theatre, half_life_factor
+
+
+class SpilloverModel(mesa.Model):  # type: ignore[misc]
+    """One run of a scenario; `run_for(n)` advances n steps."""
+
+    states = STATES
+
+    def __init__(self, scenario: Scenario, seed: int = 0, threads: int | None = None) -> None:
+        """Set the world up as the scenario has it at its start.
+
+        Mesa's own generator gets the seed too, but no decision uses it: all chance is in
+        `sim.chance`. `threads` changes speed alone, never a number.
+        """
+        super().__init__(rng=seed % 2**63)
+        self.story, self.file, self.seed = scenario, scenario.file, seed
+        self.chance = Chance(seed)
+        self.theatre, self.city = Theatre.of(self.file), City.of(self.file)
+        self.residents = Residents(self.file, self.city, self.chance)
+        self.now = 0
+        self.step_h = scenario.step_hours
+        self.steps_a_day = scenario.steps_a_day
+        self.fighters_from_outside = 0
+        self.announced: list[events.Happening] = []
+        self.battles = [fronts.Battle(self.theatre, int(p), self.chance) for p in self.theatre.fronts]
+        self.forces = self._muster()
+        self.books = Bookkeeper(scenario, self.theatre, self.city, self.forces)
+        self.alarms: dict[str, Floats] = {}
+        self.pool = self._pool(threads)
+        self._send_volunteers()
+        self._make_agents()
+        self.scheduled = self._schedule()
+        supply.supply_effect(self.theatre, self.file.supply)
+
+    # --- the hour: one line, one thing that happens; scheduled events come just before -------------------
+
+    def step(self) -> None:
+        """Live through one hour."""
+        self.tempers_rise_and_cool()
+        self.freeze_what_is_seen()
+        self.factions_value_places()
+        self.factions_commit_fighters()
+        self.supplies_move()
+        self.fronts_fight()
+        self.channels_carry()
+        self.residents_decide()
+        self.forces_respond()
+        self.observers_report()
+        self.hour_is_recorded()
+
+    def tempers_rise_and_cool(self) -> None:
+        """Let anger and news fade, and local provocations happen in places that face another."""
+        p = self.file.provocations
+        self.city.anger *= half_life_factor(self.step_h, p.half_life_h)
+        channels.news.fade(self.theatre, self.file.channels.news, self.step_h)
+        for g in np.flatnonzero(self.city.facing):
+            lane = self._lane(int(g))
+            if self.chance.poisson("provocation", self.now, p.per_day * self.step_h / 24.0, group=lane):
+                strength = -np.log(self.chance.uniform("provocation strength", self.now, 0, lane))
+                self.city.anger[g] += p.strength * strength
+
+    def freeze_what_is_seen(self) -> None:
+        """Freeze what everyone will react to."""
+        self.seen: Seen = freeze(self.theatre, self.city, self.residents.displaced_into(len(self.theatre.places)))
+
+    def factions_value_places(self) -> None:
+        """Let factions work out what places are worth (daily)."""
+        if self._new_day():
+            factions.value_places(self.theatre, self.file.supply)
+            self.books.note_values(self.now)
+
+    def factions_commit_fighters(self) -> None:
+        """Let fighters arrive, and factions send others or give places up (daily)."""
+        file, theatre = self.file, self.theatre
+        factions.arrive(theatre, self.now)
+        if self._new_day():
+            gone = factions.withdraw(theatre, file.supply, file.withdrawal, file.effort, self.now, self.step_h)
+            for place, f, to, reason in gone:
+                self.residents.follow(place, to, f)
+                self.books.note_withdrawal(self.now, place, f, to, reason)
+            factions.commit(theatre, file.effort, self.now, self.step_h)
+        diplomacy.expect(theatre, *self._expectations(), file.diplomacy, self.step_h)
+
+    def supplies_move(self) -> None:
+        """Route supplies (daily), deliver what is due, and use the stocks up."""
+        file = self.file
+        if self._new_day():
+            supply.route_the_day(self.theatre, file.supply, file.stock, self.now, self.step_h)
+            self.destinations = displacement.destinations(self.theatre, self.city, file.displacement)
+            self.books.note_flows(self.now)
+        supply.use_and_receive(self.theatre, file.supply, file.stock, self.now, self.step_h)
+        supply.supply_effect(self.theatre, file.supply)
+
+    def fronts_fight(self) -> None:
+        """Fight one hour at every front."""
+        theatre, file = self.theatre, self.file
+        killed, before = np.zeros_like(theatre.killed), theatre.control.copy()
+        for battle in self.battles:
+            losses = battle.fight(theatre, file.engagement, self.chance, self.now, self.step_h)
+            fronts.advance(theatre, battle.place, file.control, self.step_h)
+            battle.settle(theatre, losses, file.engagement, self.chance, self.now, self.step_h)
+            killed[battle.place] = losses.killed
+            self.books.note_front(self.now, battle.place, losses)
+        for p in np.flatnonzero([town.stray_fire for town in file.places.values()]):
+            number, hurt = strikes.stray_fire(self.chance, int(p), file.strikes, self.now, self.step_h)
+            if number:
+                self.books.note_border_fire(self.now, "stray", int(p), number, hurt)
+        factions.feel(theatre, killed, (theatre.control - before) @ theatre.coalition.T, file.withdrawal, self.step_h)
+
+    def channels_carry(self) -> None:
+        """Let news of elsewhere reach each neighbourhood and community, all at once."""
+        ways, city, seen = self.file.channels, self.city, self.seen
+        self.alarms = channels.alarms(seen, city, self.theatre, ways)
+        if channels.is_on(ways.arms):
+            leak = channels.arms.leak(seen, city, self.theatre, ways.arms, self.step_h)
+            city.armed_share = np.minimum(1.0, city.armed_share + leak)
+        displacement.settle_arrivals(city, (self.now + 1) * self.step_h)
+
+    def residents_decide(self) -> None:
+        """Let every resident perceive, decide, be hurt, move."""
+        file, city = self.file, self.city
+        sites, groups = perceive(file, city, self.residents, self.seen, self.theatre.hostility, self._outlook())
+        rates = rates_of_the_hour(file, self._hour_of_day(), self.step_h)
+        hour = self.residents.hour(rates, sites, groups, self.destinations, self.now, self.pool)
+        self._bring_weapons_home(hour)
+        self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
+        self.books.note_residents(self.now, hour, self.seen, file.fire.hit_per_hour, file.engagement.civilian_hit_per_hour)
+
+    def forces_respond(self) -> None:
+        """Let security forces come, stand, be shot at and leave."""
+        fire, p = self.file.fire, self.file.security
+        for force in self.forces:
+            force.respond(float(self.city.hits_per_day[force.place]), self.hour, p, self.step_h)
+            force.deploy(p, self.step_h)
+            reach = security.armed_in_reach_of_posts(self.city, force.place)
+            dead, hurt = force.come_under_fire(
+                reach, fire.hit_per_hour, fire.lethality, p, self.chance, self.now, self.step_h
+            )
+            self.books.note_force(self.now, force, dead, hurt)
+        self.city.soldiers[:] = 0
+        for force in self.forces:
+            self.city.soldiers[force.place] += force.soldiers
+
+    def observers_report(self) -> None:
+        """Let observers say what they saw, at the end of each day."""
+        self.books.add_to_day()
+        if (self.now + 1) % self.steps_a_day == 0:
+            first, day = self.now + 1 - self.steps_a_day, self.books.close_day()
+            said = report_day(self.file.observers, self.theatre, day, self.chance, first, self.now, self.step_h)
+            self.record.claims.extend(said)
+
+    def hour_is_recorded(self) -> None:
+        """Remember tolls, write the hour down, and move the clock."""
+        self.books.remember(Toll.of(self.file.toll, self.step_h))
+        self.books.write(self.now, self.alarms, self.residents.displaced_into(len(self.theatre.places)))
+        self.now += 1
+
+    # --- what scheduled events may do ---------------------------------------------------------------------
+
+    def say(self, audience: dict[str, float]) -> None:
+        """Put something in the news."""
+        for community, strength in audience.items():
+            self.theatre.news[self.theatre.communities.index(community)] += strength
+
+    def provoke(self, neighbourhood: str, community: str, strength: float) -> None:
+        """Anger one group."""
+        n, c = self.city.neighbourhoods.index(neighbourhood), self.theatre.communities.index(community)
+        self.city.anger[(self.city.neighbourhood == n) & (self.city.community == c)] += strength
+
+    def note_strike(self, by: str, place: int, target: int, dead: int) -> None:
+        """Write a strike down."""
+        self.books.note_strike(self.now, by, place, target, dead)
+
+    def note_border_fire(self, by: str, place: str, number: int, hurt: int) -> None:
+        """Write stray fire down."""
+        self.books.note_border_fire(self.now, by, self.theatre.places.index(place), number, hurt)
+
+    # --- for those who look -------------------------------------------------------------------------------
+
+    @property
+    def record(self) -> Record:
+        """Return what the run has left behind so far."""
+        return self.books.record
+
+    @property
+    def hour(self) -> float:
+        """Return the hours since the start."""
+        return self.now * self.step_h
+
+    @property
+    def date(self) -> datetime:
+        """Return the time in the scenario, with its zone."""
+        return self.story.time_of(self.now)
+
+    # --- setting up ---------------------------------------------------------------------------------------
+
+    def _muster(self) -> list[security.Force]:
+        places = self.theatre.places
+        forces = [
+            security.Force(
+                id=name, place=places.index(f.place), lane=code(name), standing=f.standing, reserve=f.reserve,
+                lag_h=f.lag_h, needs_approval=f.needs_approval, soldiers=float(f.standing), ordered=float(f.standing),
+            )
+            for name, f in self.file.security_forces.items()
+        ]  # fmt: skip
+        for force in forces:
+            self.city.soldiers[force.place] += force.soldiers
+        return forces
+
+    def _send_volunteers(self) -> None:
+        """Volunteers of before the start are at their fronts, unless the channel is off."""
+        if not channels.is_on(self.file.channels.fighters):
+            return
+        city, ids = self.city, self.theatre.communities
+        there = np.zeros(city.groups, np.int64)
+        for g in range(city.groups):
+            spec = self.file.neighbourhoods[city.neighbourhoods[city.neighbourhood[g]]]
+            goes = spec.volunteers.get(ids[city.community[g]])
+            there[g] = goes.already_there if goes else 0
+        self.residents.send_volunteers(there)
+        self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
+        for battle in self.battles:
+            for f, group in enumerate(battle.groups):
+                group.fit(int(self.theatre.present[battle.place, f]), self.chance, 0)
+
+    def _make_agents(self) -> None:
+        for row, name in enumerate(self.theatre.factions):
+            agents.Faction(self, name, row)
+        for place in self.theatre.fronts:
+            agents.Front(self, self.theatre.places[place], int(place))
+        for row, name in enumerate(self.theatre.network.corridor_ids):
+            agents.Corridor(self, name, row)
+        for row, name in enumerate(self.city.neighbourhoods):
+            agents.Neighbourhood(self, name, row)
+        for row, force in enumerate(self.forces):
+            agents.SecurityForce(self, force.id, row)
+
+    def _schedule(self) -> list[events.Happening]:
+        """Hand the scenario's events to Mesa's event list: step i runs at Mesa time i + 1, its events at i + 1/2."""
+        scheduled = []
+        for name, spec in self.file.events.items():
+            step = self.story.step_of(spec.at)
+            if not spec.on or not 0 <= step < self.story.steps:
+                continue
+            happening = events.KINDS[spec.kind](self, name, spec, step)
+            scheduled.append(happening)
+            self.schedule_event(happening.happen, at=step + 0.5)
+            until = getattr(spec, "until", None)
+            if until is not None and step < (end := self.story.step_of(until)) < self.story.steps:
+                self.schedule_event(happening.end, at=end + 0.5)
+        return scheduled
+
+    def _pool(self, threads: int | None) -> ThreadPoolExecutor | None:
+        wanted = threads if threads is not None else min(2, os.cpu_count() or 1)
+        if wanted < 2 or self.residents.state.size < THREADS_FROM:
+            return None
+        return ThreadPoolExecutor(wanted)
+
+    # --- small helps --------------------------------------------------------------------------------------
+
+    def _new_day(self) -> bool:
+        return self.now % self.steps_a_day == 0
+
+    def _hour_of_day(self) -> float:
+        date = self.date
+        return date.hour + date.minute / 60.0
+
+    def _lane(self, g: int) -> int:
+        community = self.theatre.communities[self.city.community[g]]
+        return code(f"{self.city.neighbourhoods[self.city.neighbourhood[g]]}/{community}")
+
+    def _expectations(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        parties = {name for h in self.announced for name in h.spec.parties}
+        today = self.date.date()
+        names = self.theatre.factions
+        late = [h is not None and h > today for h in (self.file.factions[n].horizon for n in names)]
+        return np.array([n in parties for n in names], np.bool_), np.array(late, np.bool_)
+
+    def _outlook(self) -> Outlook:
+        ways, city, seen = self.file.channels, self.city, self.seen
+        zeros = np.zeros(city.groups)
+        solidarity = zeros.copy()
+        for name, alarm in self.alarms.items():
+            if name != "kin":
+                solidarity += getattr(ways, name).weight * alarm
+        kin = ways.kin.weight * self.alarms["kin"] if "kin" in self.alarms else zeros
+        hardship = channels.refugees.hardship(seen, city, self.theatre, ways.refugees)
+        travels = channels.is_on(ways.fighters)
+        at, of = np.maximum(0, city.volunteer_place), np.maximum(0, city.volunteer_faction)
+        slain = np.where(city.volunteer_place >= 0, seen.slain_rate[at, of], 0.0) if seen.slain_rate.size else zeros
+        return Outlook(
+            solidarity=solidarity,
+            kin=kin,
+            hardship=hardship if channels.is_on(ways.refugees) else zeros,
+            enlist=channels.fighters.enlist_per_hour(seen, city, ways.fighters) if travels else zeros,
+            home=channels.fighters.home_per_hour(seen, city, ways.fighters) if travels else zeros,
+            front_danger=self.file.engagement.civilian_hit_per_hour * seen.firing[city.place],
+            buffer=security.buffer(seen.soldiers[city.place], self.file.security),
+            detain=np.full(city.groups, self.file.security.detain_per_hour),
+            slain=slain,
+            maimed=self.file.engagement.wounded_per_killed * slain,
+        )
+
+    def _bring_weapons_home(self, hour: Hour) -> None:
+        p, city = self.file.channels.fighters, self.city
+        if hour.back.any() and channels.is_on(p):
+            more = np.divide(p.weapons_home * hour.back, city.able_people, out=np.zeros(city.groups), where=city.able_people > 0)
+            city.armed_share = np.minimum(1.0, city.armed_share + more)
+
+    def census(self) -> dict[str, Any]:
+        """Count everyone and everything, for tests of conservation."""
+        theatre = self.theatre
+        return {
+            "residents": int(self.city.states.sum()),
+            "fighters": int(theatre.fighters.sum() + theatre.hurt.sum() + theatre.killed.sum())
+            + sum(m.fighters for m in theatre.marches),
+            "fighters_from_outside": self.fighters_from_outside,
+            "away": int(self.city.states[:, AWAY].sum()),
+            "volunteers": int(theatre.volunteers.sum()),
+            "stock_t": float(theatre.stock_t.sum()),
+            "on_the_way_t": sum(d.tonnes for d in theatre.deliveries),
+            "used_t": theatre.used_t,
+            "delivered_t": theatre.delivered_t,
+            "destroyed_t": theatre.destroyed_t,
+        }

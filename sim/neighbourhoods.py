@@ -1,0 +1,281 @@
+"""The city table: neighbourhoods, the communities in them, and the ground between them.
+
+A *group* (index g) is one community in one neighbourhood; a *site* (index s) is a raster
+cell as one group lives in it. Residents of a group stand in the order of their
+sites, so that a site is a run of rows. Mechanisms meet through these columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.kernels import raster as kernel
+from sim.raster import NOBODY, LocalPlane, Raster, rasterise
+from sim.theatre import apportion, index
+
+if TYPE_CHECKING:
+    from sim.schema import Neighbourhood as NeighbourhoodSpec
+    from sim.schema import ScenarioFile
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+STATES = ("calm", "mobilised", "sheltering", "wounded", "detained", "displaced", "away", "dead")
+
+
+@dataclass
+class Ground:
+    """The raster of one place, and what is seen and reached on it.
+
+    armed: weighted number of armed mobilised people in reach of each cell, by community, (C, ny, nx).
+    """
+
+    place: int
+    plane: LocalPlane
+    raster: Raster
+    groups: list[int]
+    reach: Singles  # taps of the weight of fire by distance in cells
+    sight: int  # half width of what is seen, in cells
+    posts: Floats  # (ny, nx) share of the soldiers in sight of each cell
+    armed: Singles
+    scratch: Singles
+    sums: tuple[Ints, Ints] = field(repr=False)
+
+    @property
+    def cells(self) -> int:
+        """Return the number of cells."""
+        return self.raster.owner.size
+
+
+@dataclass
+class City:
+    """Every group and site, and the state of the neighbourhood scale."""
+
+    # fixed
+    neighbourhoods: tuple[str, ...]
+    place: Ints  # [G]
+    neighbourhood: Ints  # [G]
+    community: Ints  # [G]
+    first: Ints  # [G] first row
+    last: Ints  # [G] row after the last
+    first_of_neighbourhood: Ints  # [G] row at which the neighbourhood's residents begin
+    people: Ints  # [G] residents
+    weight: Ints  # [G] people an agent stands for
+    legitimacy: Floats  # [G]
+    able_people: Floats  # [G]
+    ties: Floats  # [G, P]
+    volunteer_place: Ints  # [G] -1 where nobody goes
+    volunteer_faction: Ints  # [G]
+    arrivals_per_day: Floats  # [G]
+    facing: npt.NDArray[np.bool_]  # [G] across a line of contact from hostile people
+    first_site: Ints  # [G]
+    last_site: Ints  # [G]
+    site_cell: Ints  # [S]
+    site_ends: Ints  # [S] row after the last resident of a site
+    kin_in_sight: Floats  # [S] people of one's own group's community in sight, at the start
+    grounds: list[Ground]
+    # state, and who writes it
+    states: Ints  # [G, 8] people by state, residents
+    armed_share: Floats  # [G] of those able to fight, arms
+    toll: Floats  # [G] memory of the own killed and wounded here, record keeper
+    volunteer_toll: Floats  # [G] the same for the own volunteers, record keeper
+    anger: Floats  # [G] at local provocations, events
+    arrived: Ints  # [G] people from outside who settled here so far, displacement
+    hits_per_day: Floats  # [P] killed and wounded a day in each place, record keeper
+    soldiers: Floats  # [P] of a security force standing in the place, security
+    threat: Floats  # [G] mean T, residents
+    armed_up: Ints  # [G] armed and mobilised people, residents
+
+    @property
+    def groups(self) -> int:
+        """Return the number of groups."""
+        return self.people.size
+
+    def rows(self) -> int:
+        """Return the number of residents' rows."""
+        return int(self.last[-1]) if self.groups else 0
+
+    @classmethod
+    def of(cls, file: ScenarioFile) -> City:
+        """Build the table as it stands at the start of a scenario."""
+        return _Builder(file).build()
+
+
+class _Builder:
+    """Lays residents out on rasters, group by group and cell by cell."""
+
+    def __init__(self, file: ScenarioFile) -> None:
+        self.file = file
+        self.c_of, self.p_of = index(tuple(file.communities)), index(tuple(file.places))
+        self.f_of, self.names = index(tuple(file.factions)), tuple(file.neighbourhoods)
+        self.columns: dict[str, list[float]] = {}
+        self.site_cell: list[Ints] = []
+        self.site_people: list[Ints] = []
+        self.sites = 0
+        self.rows = 0
+
+    def build(self) -> City:
+        grounds = [self._ground(place) for place in dict.fromkeys(n.place for n in self.file.neighbourhoods.values())]
+        for n, name in enumerate(self.names):
+            ground = next(g for g in grounds if g.place == self.p_of[self.file.neighbourhoods[name].place])
+            self._lay_out(n, name, ground)
+        C, P = len(self.c_of), len(self.p_of)
+
+        def ints(key: str) -> Ints:
+            return np.array(self.columns.get(key, []), np.int64)
+
+        def floats(key: str) -> Floats:
+            return np.array(self.columns.get(key, []), np.float64)
+
+        G = ints("people").size
+        site_cell = np.concatenate(self.site_cell) if self.site_cell else np.zeros(0, np.int64)
+        site_people = np.concatenate(self.site_people) if self.site_people else np.zeros(0, np.int64)
+        ties = np.zeros((G, P))
+        for g in range(G):
+            spec = self.file.neighbourhoods[self.names[int(ints("neighbourhood")[g])]]
+            for place, tie in spec.ties.get(list(self.c_of)[int(ints("community")[g])], {}).items():
+                ties[g, self.p_of[place]] = tie
+        city = City(
+            neighbourhoods=self.names,
+            place=ints("place"), neighbourhood=ints("neighbourhood"), community=ints("community"),
+            first=ints("first"), last=ints("last"), first_of_neighbourhood=ints("first_of_neighbourhood"),
+            people=ints("people"), weight=ints("weight"), legitimacy=floats("legitimacy"),
+            able_people=floats("able_people"), ties=ties,
+            volunteer_place=ints("volunteer_place"), volunteer_faction=ints("volunteer_faction"),
+            arrivals_per_day=floats("arrivals_per_day"), facing=np.zeros(G, np.bool_),
+            first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell,
+            site_ends=np.cumsum(site_people), kin_in_sight=np.zeros(site_cell.size), grounds=grounds,
+            states=np.zeros((G, len(STATES)), np.int64), armed_share=floats("armed_share"),
+            toll=np.zeros(G), volunteer_toll=np.zeros(G), anger=np.zeros(G), arrived=np.zeros(G, np.int64),
+            hits_per_day=np.zeros(P), soldiers=np.zeros(P), threat=np.zeros(G), armed_up=np.zeros(G, np.int64),
+        )  # fmt: skip
+        self._face(city)
+        for ground in grounds:
+            ground.groups = [g for g in range(G) if city.place[g] == ground.place]
+            ground.armed = np.zeros((C, *ground.raster.shape), np.float32)
+            for c in range(C):
+                there = np.zeros(ground.cells, np.int64)
+                for g in ground.groups:
+                    if city.community[g] == c:
+                        sites = slice(city.first_site[g], city.last_site[g])
+                        there[city.site_cell[sites]] += site_people[sites] * city.weight[g]
+                seen = in_sight(ground, there)
+                for g in ground.groups:
+                    if city.community[g] == c:
+                        sites = slice(city.first_site[g], city.last_site[g])
+                        city.kin_in_sight[sites] = seen.ravel()[city.site_cell[sites]]
+        return city
+
+    def _ground(self, place: str) -> Ground:
+        town = self.file.places[place]
+        plane = LocalPlane(town.longitude, town.latitude)
+        raster = rasterise([outline(spec, plane) for spec in self._quarters(place)], town.cell_m)
+        reach_m, cell = self.file.fire.reach_m, town.cell_m
+        distance = np.arange(int(1.25 * reach_m / cell) + 1) * cell
+        sight = max(1, round(self.file.mobilisation.sight_m / cell))
+        shape = raster.shape
+        return Ground(
+            place=self.p_of[place], plane=plane, raster=raster, groups=[],
+            reach=np.exp(-2.0 * (distance / reach_m) ** 2).astype(np.float32), sight=sight,
+            posts=self._posts(place, plane, raster, sight), armed=np.zeros((0, *shape), np.float32),
+            scratch=np.zeros(shape, np.float32),
+            sums=(np.zeros((shape[0] + 1, shape[1] + 1), np.int64), np.zeros(shape, np.int64)),
+        )  # fmt: skip
+
+    def _quarters(self, place: str) -> list[NeighbourhoodSpec]:
+        return [n for n in self.file.neighbourhoods.values() if n.place == place]
+
+    def _posts(self, place: str, plane: LocalPlane, raster: Raster, sight: int) -> Floats:
+        """Return the share of a place's soldiers in sight of each cell; they stand along the lines of contact."""
+        stand = np.zeros(raster.shape, np.int64)
+        for line in self.file.lines_of_contact.values():
+            if self.file.neighbourhoods[line.between[0]].place == place:
+                path = np.column_stack(plane.to_metres(*np.array(line.path).T))
+                near = raster.distance_to_line(path) <= self.file.security.posted_width_m
+                stand[near if near.any() else raster.distance_to_line(path) <= 2 * raster.cell_m] += 1
+        if stand.sum() == 0:
+            return np.zeros(raster.shape)
+        ny, nx = raster.shape
+        table, out = np.zeros((ny + 1, nx + 1), np.int64), np.zeros((ny, nx), np.int64)
+        kernel.box_sum(stand, sight, table, out)
+        return np.asarray(out / stand.sum())
+
+    def _lay_out(self, n: int, name: str, ground: Ground) -> None:
+        spec = self.file.neighbourhoods[name]
+        quarter = [i for i, other in enumerate(self._quarters(spec.place)) if other is spec][0]
+        cells = np.flatnonzero(ground.raster.owner.ravel() == quarter)
+        agents = max(1, round(spec.residents / spec.people_per_agent))
+        members = apportion(agents, np.array(list(spec.communities.values())))
+        begin = self.rows
+        for (community, _), count in zip(spec.communities.items(), members, strict=True):
+            if count == 0:
+                continue
+            spread = apportion(int(count), np.ones(cells.size))
+            if count < cells.size:  # fewer people than cells: every k-th cell
+                spread = np.zeros(cells.size, np.int64)
+                spread[(np.arange(count) * cells.size) // count] = 1
+            lived_in = spread > 0
+            able = count * spec.people_per_agent * spec.able
+            goes = spec.volunteers.get(community)
+            self._add(
+                place=self.p_of[spec.place], neighbourhood=n, community=self.c_of[community],
+                first=self.rows, last=self.rows + int(count), first_of_neighbourhood=begin,
+                people=int(count) * spec.people_per_agent, weight=spec.people_per_agent, legitimacy=spec.legitimacy,
+                able_people=able, armed_share=min(1.0, spec.armed.get(community, 0.0) / able) if able else 0.0,
+                volunteer_place=self.p_of[goes.place] if goes else -1,
+                volunteer_faction=self.f_of[goes.faction] if goes else -1,
+                arrivals_per_day=spec.arrivals_per_day.get(community, 0.0),
+                first_site=self.sites, last_site=self.sites + int(lived_in.sum()),
+            )  # fmt: skip
+            self.site_cell.append(cells[lived_in])
+            self.site_people.append(spread[lived_in])
+            self.sites += int(lived_in.sum())
+            self.rows += int(count)
+
+    def _add(self, **values: float) -> None:
+        for key, value in values.items():
+            self.columns.setdefault(key, []).append(value)
+
+    def _face(self, city: City) -> None:
+        """Mark the groups that look at hostile people across a line of contact."""
+        hostile = {c: {o for o, v in spec.hostility.items() if v > 0} for c, spec in self.file.communities.items()}
+        ids = list(self.c_of)
+        for line in self.file.lines_of_contact.values():
+            for here, there in (line.between, line.between[::-1]):
+                facing = {ids[c] for g, c in enumerate(city.community) if self.names[city.neighbourhood[g]] == there}
+                for g in range(city.groups):
+                    if self.names[city.neighbourhood[g]] == here and hostile[ids[city.community[g]]] & facing:
+                        city.facing[g] = True
+
+
+def outline(spec: NeighbourhoodSpec, plane: LocalPlane) -> Floats:
+    """Return the outline of a neighbourhood in metres around its place, (n, 2)."""
+    if spec.rectangle is not None:
+        r = spec.rectangle
+        corners = [(0, 0), (r.width, 0), (r.width, r.height), (0, r.height)]
+        return np.array([(r.west + x, r.south + y) for x, y in corners], np.float64)
+    assert spec.polygon is not None, "the loader asks for a polygon or a rectangle"
+    return np.column_stack(plane.to_metres(*np.array(spec.polygon).T))
+
+
+def in_sight(ground: Ground, by_cell: Ints) -> Ints:
+    """Sum integers by cell (cells,) over what is in sight of each cell, (ny, nx)."""
+    table, out = ground.sums
+    kernel.box_sum(by_cell.reshape(ground.raster.shape), ground.sight, table, out)
+    return out
+
+
+def in_reach(ground: Ground, by_cell: Singles, out: Singles) -> None:
+    """Weight people by cell (cells,) by distance into `out` (ny, nx)."""
+    if not by_cell.any():
+        out[:] = 0
+        return
+    kernel.blur(by_cell.reshape(ground.raster.shape), ground.reach, ground.scratch, out)
+
+
+__all__ = ["NOBODY", "STATES", "City", "Ground", "in_reach", "in_sight", "outline"]

@@ -1,0 +1,547 @@
+"""One run: a scenario and a seed make a `Result`, which remembers and can be kept in a folder.
+
+The folder holds
+
+    scenario.toml      the scenario as it was run, with everything it extends
+    measures.parquet   every recorded column, hour by hour
+    incidents.parquet  who fought whom where, when, and at what cost
+    fire.parquet       the casualties of each hour that the incidents are made of
+    corridors.parquet  supplies on the roads, by day and faction
+    values.parquet     what places are worth, by day and faction
+    claims.parquet     what observers said
+    events.parquet     what the scenario did to the world
+    sides.json         who the sides of the fire are
+    summary.json       as `summary.schema.json` has it
+    summary.txt        the same for people
+    provenance.json    the seal: what made this, with the hash of every other file
+
+Every file is written beside its place, brought to disk and then moved there; the seal comes last.
+A folder without a seal, or with a file that is not as sealed, is refused by `load`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim import incidents, measures, summary
+from sim.measures import Columns
+from sim.record import EVENT_TYPES, FIRE_COLUMNS, Record, Series, Side
+from sim.scenario import Scenario, ScenarioError
+
+SEAL = "provenance.json"
+SEAL_FORMAT = 1
+TABLES = ("measures", "incidents", "fire", "corridors", "values", "claims", "events")
+PACKAGES = ("spillover", "mesa", "numpy", "numba", "scipy", "pandas", "duckdb", "pydantic")
+TEXTS = ("scenario.toml", "sides.json", "summary.json", "summary.txt")
+FILES = (*(f"{table}.parquet" for table in TABLES), *TEXTS)
+KEYS = ("measure", "unit", "place", "neighbourhood", "community", "faction")
+
+
+class RunFolderError(ValueError):
+    """A folder that cannot be taken for a run, or that must not be written over."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    step: int
+    steps: int
+    time: datetime
+    killed_by_place: dict[str, int]
+    wounded_by_place: dict[str, int]
+
+
+def run(
+    scenario: Scenario | str | Path,
+    *,
+    seed: int = 0,
+    days: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Run a scenario and return what it left; a KeyboardInterrupt ends it early."""
+    scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
+    if days is not None:
+        scenario = scenario.with_values({"clock.days": days})
+    model = _model(scenario, seed, threads or 1)
+    started, clock = datetime.now(UTC), perf_counter()
+    interrupted = _run_through(model, scenario, progress)
+    return Result(
+        scenario=scenario,
+        seed=seed,
+        record=_whole_steps(model.record) if interrupted else model.record,
+        interrupted=interrupted,
+        started=started,
+        finished=datetime.now(UTC),
+        wall_seconds=perf_counter() - clock,
+        versions=versions(),
+    )
+
+
+def _model(scenario: Scenario, seed: int, threads: int) -> Any:
+    from sim.model import SpilloverModel  # Mesa takes seconds to import, and a finished run needs none of it
+
+    return SpilloverModel(scenario, seed=seed, threads=threads)
+
+
+def _run_through(model: Any, scenario: Scenario, progress: Callable[[Progress], None] | None) -> bool:
+    """Run every step, telling how far; return whether someone stopped it."""
+    watch = None if progress is None else _Watch(model.record, scenario)
+    try:
+        while model.record.steps_done < scenario.steps:
+            model.run_for(1)
+            if progress is not None and watch is not None:
+                progress(watch.look())
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+class _Watch:
+    """Adds up casualties by place while a run goes on."""
+
+    def __init__(self, record: Record, scenario: Scenario) -> None:
+        self.record, self.scenario, self.seen = record, scenario, 0
+        self.places = {place: number for number, place in enumerate(scenario.file.places)}
+        self.columns = {what: self._columns(what) for what in ("killed", "wounded")}
+        self.sums = {what: np.zeros(len(self.places)) for what in self.columns}
+
+    def _columns(self, measure: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        series = [(i, self.places[s.place]) for i, s in enumerate(self.record.series) if s.measure == measure]
+        columns, places = zip(*series, strict=True) if series else ((), ())
+        return np.array(columns, dtype=np.int64), np.array(places, dtype=np.int64)
+
+    def look(self) -> Progress:
+        """Take in the steps since the last look."""
+        done = self.record.steps_done
+        for what, (columns, places) in self.columns.items():
+            new = self.record.values[self.seen : done, columns].sum(axis=0)
+            self.sums[what] += np.bincount(places, weights=new, minlength=len(self.places))
+        self.seen = done
+        killed, wounded = (
+            {place: round(n) for place, n in zip(self.places, self.sums[what].tolist(), strict=True)}
+            for what in ("killed", "wounded")
+        )
+        return Progress(done, self.scenario.steps, self.scenario.time_of(done), killed, wounded)
+
+
+def _whole_steps(record: Record) -> Record:
+    """Return a record without what a step that was not finished has left."""
+    done = record.steps_done
+    return Record(
+        series=record.series,
+        values=record.values,
+        sides=record.sides,
+        steps_done=done,
+        fire=[row for row in record.fire if row[0] < done],
+        flows=[row for row in record.flows if row[0] < done],
+        worth=[row for row in record.worth if row[0] < done],
+        claims=[claim for claim in record.claims if claim["claimed_at"] < done],
+        happened=[row for row in record.happened if row[0] < done],
+    )
+
+
+@dataclass(eq=False)
+class Result:
+    """What a run left: rows and columns, and the tables made of them when someone asks.
+
+    In every table `time` is when the step began, in the scenario's time zone, ids are categories,
+    and "" stands for "not of one in particular".
+    """
+
+    scenario: Scenario
+    seed: int
+    record: Record
+    interrupted: bool
+    started: datetime
+    finished: datetime
+    wall_seconds: float  # of the steps; setting up is not counted
+    versions: dict[str, str]
+    sealed: dict[str, Any] | None = None  # the summary of a run that was loaded
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run got to the end of its scenario."""
+        return self.record.steps_done == self.scenario.steps
+
+    @property
+    def hours(self) -> float:
+        """How many hours were simulated."""
+        return self.record.steps_done * self.scenario.step_hours
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The recorded columns, found by what they measure."""
+        return Columns(self.record, self.scenario)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What the run comes to, as `summary.schema.json` has it."""
+        return self.sealed or summary.summarise(self)
+
+    def summary_text(self) -> str:
+        """Return what the run comes to as a page for a person."""
+        return summary.told(self)
+
+    def rounds(self, place: str) -> pd.DataFrame:
+        """Return the rounds of fighting in a place."""
+        quiet = self.scenario.file.reports.round_quiet_days
+        return incidents.rounds(measures.casualties_by_day(self)[place], quiet)
+
+    @cached_property
+    def incidents(self) -> pd.DataFrame:
+        """Who fought whom where: the columns are in `sim.incidents`."""
+        return incidents.incidents(self.record, self.scenario)
+
+    @cached_property
+    def ged_events(self) -> pd.DataFrame:
+        """The fire by place, dyad and day with a death, as UCDP codes it."""
+        return incidents.ged_events(self.record, self.scenario)
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """Every recorded column, one after the other: step, time, what, of whom, value.
+
+        Counts (killed, wounded, …) are of the step, levels as it ended.
+        """
+        steps, series = self.record.steps_done, self.record.series
+        number = np.repeat(np.arange(len(series)), steps)
+        return pd.DataFrame(
+            {
+                **self._when(np.tile(np.arange(steps), len(series))),
+                **{key: _category([getattr(s, key) for s in series], number) for key in KEYS},
+                "value": self.record.values[:steps].T.ravel(),
+            }
+        )
+
+    @cached_property
+    def corridors(self) -> pd.DataFrame:
+        """Supplies on the roads: `flow_t_day`, and `open_share`, how much of the road is open to whom."""
+        file = self.scenario.file
+        step, corridor, faction, flow, share = _unzipped(self.record.flows, integers=3, floats=2)
+        return pd.DataFrame(
+            {
+                **self._when(step),
+                "corridor": _category(list(file.corridors), corridor),
+                "faction": _category(list(file.factions), faction),
+                "flow_t_day": flow,
+                "open_share": share,
+            }
+        )
+
+    @cached_property
+    def values(self) -> pd.DataFrame:
+        """What places are worth to factions: `value_t_day`."""
+        file = self.scenario.file
+        step, place, faction, value = _unzipped(self.record.worth, integers=3, floats=1)
+        return pd.DataFrame(
+            {
+                **self._when(step),
+                "place": _category(list(file.places), place),
+                "faction": _category(list(file.factions), faction),
+                "value_t_day": value,
+            }
+        )
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """What observers said in `step` of the steps from `first_step` to `last_step`, beside the truth."""
+        column = {key: [claim[key] for claim in self.record.claims] for key in CLAIM_KEYS}
+        return pd.DataFrame(
+            {
+                **self._when(np.array(column["claimed_at"], dtype=np.int64)),
+                **{key: _category(column[key]) for key in ("observer", "place", "topic", "party")},
+                "first_step": np.array(column["first_step"], dtype=np.int32),
+                "last_step": np.array(column["last_step"], dtype=np.int32),
+                "value": np.array(column["value"], dtype=np.float64),
+                "truth": np.array(column["truth"], dtype=np.float64),
+            }
+        )
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """What the scenario did to the world, as it took effect."""
+        steps, ids, texts = zip(*self.record.happened, strict=True) if self.record.happened else ((), (), ())
+        when = self._when(np.array(steps, dtype=np.int64))
+        return pd.DataFrame({**when, "event": _category(list(ids)), "text": _category(list(texts))})
+
+    @cached_property
+    def fire(self) -> pd.DataFrame:
+        """The casualties of each step between one pair of sides in one place, as they were recorded."""
+        file = self.scenario.file
+        rows = np.array(self.record.fire, dtype=np.int64).reshape(-1, len(FIRE_COLUMNS))
+        column = dict(zip(FIRE_COLUMNS, rows.T, strict=True))
+        sides = [*(side.id for side in self.record.sides), ""]
+        names = {
+            "place": list(file.places),
+            "neighbourhood": [*file.neighbourhoods, ""],
+            "side_a": sides,
+            "side_b": sides,
+            "event_type": list(EVENT_TYPES),
+        }
+        named = {key: _category(ids, column[key]) for key, ids in names.items()}
+        counts = {key: column[key] for key in FIRE_COLUMNS if key not in names and key != "step"}
+        return pd.DataFrame({**self._when(column["step"]), **named, **counts})
+
+    def _when(self, steps: NDArray[Any]) -> dict[str, Any]:
+        steps = steps.astype(np.int32)
+        return {"step": steps, "time": incidents.times(self.scenario, steps)}
+
+    def save(self, folder: str | Path, force: bool = False) -> Path:
+        """Write the run folder; refuse one that is there already unless `force` says otherwise."""
+        folder = Path(folder)
+        _make_room(folder, force)
+        hashes = {}
+        with duckdb.connect() as database:
+            for name in TABLES:
+                hashes[f"{name}.parquet"] = _put_table(database, folder / f"{name}.parquet", self, name)
+        for name, text in self._texts().items():
+            hashes[name] = _put(folder / name, text)
+        _put(folder / SEAL, _json(self._provenance(hashes)))
+        return folder
+
+    def _texts(self) -> dict[str, str]:
+        return {
+            "scenario.toml": self.scenario.to_toml(),
+            "sides.json": _json([asdict(side) for side in self.record.sides]),
+            "summary.json": _json(self.summary),
+            "summary.txt": self.summary_text(),
+        }
+
+    def _provenance(self, hashes: dict[str, str]) -> dict[str, Any]:
+        return {
+            "format": SEAL_FORMAT,
+            "scenario": self.scenario.id,
+            "scenario_sha256": self.scenario.content_hash(),
+            "seed": self.seed,
+            "complete": self.complete,
+            "interrupted": self.interrupted,
+            "steps": self.record.steps_done,
+            "command": f"spillover run scenario.toml --seed {self.seed}",
+            "started": self.started.isoformat(),
+            "finished": self.finished.isoformat(),
+            "wall_seconds": self.wall_seconds,
+            "versions": self.versions,
+            "platform": platform.platform(),
+            "machine": platform.machine(),
+            "processors": os.cpu_count(),
+            "files": hashes,
+        }
+
+
+CLAIM_KEYS = (
+    "claimed_at", "observer", "place", "topic", "party", "first_step", "last_step", "value", "truth",
+)  # fmt: skip
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def _make_room(folder: Path, force: bool) -> None:
+    """Make the folder, and break the seal of what is in it, before anything else is touched."""
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder}: there is a file of that name")
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise RunFolderError(f"{folder}: not empty; choose another folder, or overwrite it with --force")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SEAL).unlink(missing_ok=True)
+    _sync(folder)
+
+
+def _put_table(database: duckdb.DuckDBPyConnection, path: Path, result: Result, name: str) -> str:
+    zone = result.scenario.file.clock.zone.replace("'", "''")
+
+    def write(beside: Path) -> None:
+        target = str(beside).replace("'", "''")
+        database.register("frame", getattr(result, name))
+        database.execute(
+            f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{zone: '{zone}'}})"
+        )
+        database.unregister("frame")
+
+    return _placed(path, write)
+
+
+def _put(path: Path, text: str) -> str:
+    return _placed(path, lambda beside: _write_text(beside, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _placed(path: Path, write: Callable[[Path], None]) -> str:
+    """Let `write` make a file beside its place, bring it to disk, move it there; return its hash."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        write(beside)
+        _sync(beside)
+        digest = _digest(beside)
+        beside.replace(path)
+        _sync(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+    return digest
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt":
+        return  # it syncs neither folders nor files that are open for reading
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _category(names: list[str], index: NDArray[Any] | None = None) -> pd.Categorical:
+    """Return names, or those picked by an index (-1: the last one), as categories in the order of mention."""
+    kinds = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    codes = np.array([kinds[name] for name in names], dtype=np.int32)
+    return pd.Categorical.from_codes(codes if index is None else codes[index], categories=list(kinds))
+
+
+def _unzipped(rows: list[Any], *, integers: int, floats: int) -> list[NDArray[Any]]:
+    """Return rows of some integers and then some floats as columns."""
+    table = np.array(rows, dtype=np.float64).reshape(-1, integers + floats).T
+    return [*table[:integers].astype(np.int64), *table[integers:]]
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def load(folder: str | Path) -> Result:
+    """Return the result in a run folder; raise RunFolderError where it is not whole.
+
+    The tables are made again, by the code that reads them, of the rows and columns that were recorded.
+    """
+    folder = Path(folder)
+    seal = _unbroken(folder)
+    try:
+        scenario = Scenario.load(folder / "scenario.toml")
+    except ScenarioError as error:
+        made_by = seal["versions"].get("spillover", "another version")
+        said = f"{folder}: its scenario is not one for this version (made by {made_by}): {error}"
+        raise RunFolderError(said) from error
+    return Result(
+        scenario=scenario,
+        seed=seal["seed"],
+        record=_recorded(folder, scenario, seal["steps"]),
+        interrupted=seal["interrupted"],
+        started=datetime.fromisoformat(seal["started"]),
+        finished=datetime.fromisoformat(seal["finished"]),
+        wall_seconds=seal["wall_seconds"],
+        versions=seal["versions"],
+        sealed=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
+    )
+
+
+def _unbroken(folder: Path) -> dict[str, Any]:
+    """Return the seal of a run folder after holding every file against it."""
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: no such folder")
+    try:
+        seal = json.loads((folder / SEAL).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        said = f"{folder}: no {SEAL}: not a run folder, or one that was never written to the end"
+        raise RunFolderError(said) from None
+    except ValueError:
+        raise RunFolderError(f"{folder / SEAL}: not JSON") from None
+    if not isinstance(seal, dict) or seal.get("format") != SEAL_FORMAT:
+        raise RunFolderError(f"{folder / SEAL}: not a seal of format {SEAL_FORMAT}")
+    for name in FILES:
+        _hold_against(folder / name, seal.get("files", {}).get(name))
+    return seal
+
+
+def _hold_against(path: Path, sealed: str | None) -> None:
+    if not path.is_file():
+        raise RunFolderError(f"{path}: missing")
+    if _digest(path) != sealed:
+        raise RunFolderError(f"{path}: not as it was written: its SHA-256 is not the one in {SEAL}")
+
+
+def _recorded(folder: Path, scenario: Scenario, steps: int) -> Record:
+    """Return the record of a run from its tables."""
+    file = scenario.file
+    sides = tuple(Side(**side) for side in json.loads((folder / "sides.json").read_text(encoding="utf-8")))
+    named = {
+        "place": _numbered(file.places),
+        "neighbourhood": _numbered(file.neighbourhoods),
+        "corridor": _numbered(file.corridors),
+        "faction": _numbered(file.factions),
+        "side_a": _numbered(side.id for side in sides),
+        "side_b": _numbered(side.id for side in sides),
+        "event_type": _numbered(EVENT_TYPES),
+    }
+    with duckdb.connect() as database:
+
+        def rows(table: str, *columns: str, where: str = "true") -> list[tuple[Any, ...]]:
+            source = str(folder / f"{table}.parquet").replace("'", "''")
+            asked = f"SELECT {', '.join(columns)} FROM read_parquet('{source}') WHERE {where}"
+            return list(database.execute(asked).fetchall())
+
+        def indices(table: str, *columns: str) -> list[Any]:
+            found = [named.get(column) for column in columns]
+            return [
+                tuple(v if names is None else names[v] for names, v in zip(found, row, strict=True))
+                for row in rows(table, *columns)
+            ]
+
+        claims = rows("claims", "step", *CLAIM_KEYS[1:])
+        series = tuple(Series(*row) for row in rows("measures", *KEYS, where="step = 0"))
+        source = str(folder / "measures.parquet").replace("'", "''")
+        value = database.execute(f"SELECT value FROM read_parquet('{source}')").fetchnumpy()["value"]
+        return Record(
+            series=series,
+            values=np.ascontiguousarray(np.asarray(value, dtype=np.float64).reshape(len(series), steps).T),
+            sides=sides,
+            steps_done=steps,
+            fire=indices("fire", *FIRE_COLUMNS),
+            flows=indices("corridors", "step", "corridor", "faction", "flow_t_day", "open_share"),
+            worth=indices("values", "step", "place", "faction", "value_t_day"),
+            claims=[dict(zip(CLAIM_KEYS, row, strict=True)) for row in claims],
+            happened=indices("events", "step", "event", "text"),
+        )
+
+
+def _numbered(ids: Iterable[str]) -> dict[str, int]:
+    """Return the position of each id; "" is nobody's."""
+    return {**{name: number for number, name in enumerate(ids)}, "": -1}
