@@ -6,6 +6,7 @@ the end: into `Record` for the reader, into the tolls for those who will hear of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,16 @@ class Toll:
     """How the memory of the killed and wounded fades in a step."""
 
     keep: float
+    keep_usual: float
     wounded_weight: float
     keep_day: float
 
     @classmethod
     def of(cls, p: TollParameters, step_h: float) -> Toll:
         """Work out what is left after one step."""
-        return cls(half_life_factor(step_h, 24.0 * p.half_life_days), p.wounded_weight, float(np.exp(-step_h / 24.0)))
+        keep = half_life_factor(step_h, 24.0 * p.half_life_days)
+        keep_usual = half_life_factor(step_h, 24.0 * p.usual_half_life_days)
+        return cls(keep, keep_usual, p.wounded_weight, math.exp(-step_h / 24.0))
 
 
 class Bookkeeper:
@@ -144,10 +148,17 @@ class Bookkeeper:
         city.volunteer_toll[:] = city.volunteer_toll * toll.keep + away
         theatre.toll = theatre.toll * toll.keep + self.place_killed + toll.wounded_weight * self.place_wounded
         np.add.at(theatre.toll, (city.place, city.community), hits)
+        theatre.usual += (theatre.toll - theatre.usual) * (1.0 - toll.keep_usual)
         city.hits_per_day[:] = city.hits_per_day * toll.keep_day
         np.add.at(city.hits_per_day, city.place, (self.killed + self.wounded).astype(float))
         for force, dead, hurt in zip(self.forces, self.force_killed, self.force_wounded, strict=True):
             city.hits_per_day[force.place] += dead + hurt
+
+    def recall(self, killed_per_day: Floats, wounded_per_killed: float, p: TollParameters) -> None:
+        """Begin with the tolls that the fronts' expected losses [P, F] a day have left: the war is older than the run."""
+        felt = killed_per_day * (1.0 + p.wounded_weight * wounded_per_killed)
+        self.theatre.toll = (felt @ self.theatre.constituency) * p.half_life_days / math.log(2.0)
+        self.theatre.usual = self.theatre.toll.copy()
 
     def add_to_day(self) -> None:
         """Add the hour's killed to the day's."""

@@ -119,7 +119,7 @@ def loaded(plug_in: EntryPoint) -> Any:
 
 
 def _app_of(name: str, function: Callable[..., Any]) -> typer.Typer:
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(name)(function)
     return app
 
@@ -164,6 +164,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing rich takes longer than all else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -456,10 +457,10 @@ def _draw(result: Result, folder: Path, wanted: bool) -> None:
     if not wanted:
         return
     try:
-        import sim.figures
+        from sim.figures import theatre_map, timeline
 
-        for name in FIGURES:
-            getattr(sim.figures, name)(result, folder / f"{name}.png")
+        for name, draw in zip(FIGURES, (timeline, theatre_map), strict=True):
+            draw(result, folder / f"{name}.png")
     except Exception as error:
         complain(f"no figures: {type(error).__name__}: {error}")
 

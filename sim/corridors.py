@@ -81,9 +81,9 @@ class SupplyParameters(Parameters):
         source="a day's detour rather than losing two thirds",
     )  # fmt: skip
     value_population_weight: float = param(
-        0.0002, unit="t/d/person", low=0.0, high=0.005, grade="assumed",
+        0.000005, unit="t/d/person", low=0.0, high=0.0005, grade="assumed",
         doc="what holding a place of one's own people is worth, a head, in supplies",
-        source="10,000 people weigh as much as 2 t a day",
+        source="100,000 people weigh as much as half a tonne a day",
     )  # fmt: skip
 
 

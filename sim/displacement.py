@@ -31,7 +31,7 @@ class DisplacementParameters(Parameters):
         source="civilians in Qusayr: about 25,000 in mid-May, over 10,000 on 1 June 2013",
     )
     flee_half: float = param(
-        2e-4, unit="1/h", low=1e-8, high=1.0, grade="assumed",
+        1e-3, unit="1/h", low=1e-8, high=1.0, grade="assumed",
         doc="hazard of being hit in the open at which the hazard of leaving is half its greatest",
         source="a town under assault against a street with sniping",
     )

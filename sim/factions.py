@@ -111,7 +111,7 @@ def commit(theatre: Theatre, p: EffortParameters, step: int, step_h: float) -> N
 
 def _wanted(theatre: Theatre, p: EffortParameters, place: int, f: int) -> float:
     """Return value times resolve of a front, 0 where it is hopeless or does not concern the faction."""
-    if theatre.present[place, theatre.enemy[f]].sum() == 0 or theatre.side_share[place, f] <= 0:
+    if theatre.present[place, theatre.enemy[f]].sum() == 0 or theatre.present[place, theatre.coalition[f]].sum() == 0:
         return 0.0
     if theatre.power_share(place, f) < p.hopeless_ratio:
         return 0.0
@@ -164,6 +164,8 @@ def withdraw(
         number = int(theatre.fighters[place, f])
         hours = float(theatre.distance_km[place, to]) / p.march_km_per_h
         theatre.fighters[place, f] = 0
+        theatre.hurt[to, f] += theatre.hurt[place, f]
+        theatre.hurt[place, f] = 0
         theatre.marches.append(March(step + max(1, round(hours / step_h)), to, f, number))
         gone.append((place, f, to, reason))
     return gone

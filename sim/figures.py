@@ -6,10 +6,12 @@ are Okabe and Ito's, which people with any colour vision can tell apart.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
-from math import cos, radians, sqrt
+from math import cos, hypot, radians, sqrt
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import matplotlib as mpl
@@ -26,10 +28,11 @@ from matplotlib.transforms import Bbox
 
 from sim import geography, measures
 from sim.run import Result
+from sim.schema import Place
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#666666")
 KILLED, WOUNDED, NOBODY, LAND, SEA, BORDER = "#222222", "#BBBBBB", "#999999", "#F7F5F0", "#E8EEF2", "#B9B4A8"
-STYLE = {
+STYLE: Any = {
     "font.size": 8.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -43,9 +46,11 @@ STYLE = {
     "ytick.major.width": 0.6,
     "savefig.dpi": 160,
 }
-MOST_PLACES = 4  # panels of killed and wounded
+PAPER: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2.0}
+MOST_PLACES = 3  # panels of killed and wounded
 MOST_QUARTERS = 4  # panels of alarm
 MOST_EVENTS = 12
+LONGEST_TEXT = 115
 OUTLINES = " Outlines: Natural Earth, de facto, taking no side."
 MOVED = 0.02  # a change of control that can be seen
 
@@ -67,30 +72,49 @@ def timeline(result: Result, path: str | Path) -> Path:
         _number_events(grid[0], events)
         _date_axis(grid[-1], result)
         figure.suptitle(result.scenario.title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        lines = [f"{number}  {day}: {text}" for number, (_, day, text) in enumerate(events, 1)]
-        figure.text(0.01, 0.006, "\n".join([*lines, _caption(result)]), fontsize=6.5, va="bottom", color="#444444")
+        lines = [
+            f"{number}  {day}: {shorten(text, LONGEST_TEXT, placeholder=' …')}"
+            for number, (_, day, text) in enumerate(events, 1)
+        ]
+        note = "\n".join([*lines, _caption(result)])
+        figure.text(0.01, 0.006, note, fontsize=6.5, va="bottom", color="#444444")
         figure.savefig(path)
     return Path(path)
 
 
 def _panels(result: Result) -> Iterator[tuple[str, Any, str]]:
-    """Yield what is drawn, from top to bottom: the places most hurt, then the neighbourhoods' alarm."""
-    killed, wounded = measures.killed_by_place(result), measures.wounded_by_place(result)
-    places = sorted(killed, key=lambda place: (-killed[place], -wounded[place]))
-    hurt = [place for place in places if killed[place] + wounded[place]][:MOST_PLACES] or places[:1]
+    """Yield what is drawn, from top to bottom: places, the most hurt first, then neighbourhoods' alarm."""
     moved = _moved(result)
-    for place in hurt:
+    for place in _shown_places(result):
         yield "people", _draw_casualties, place
         if place in moved:
             yield "share", _draw_control, place
     if measures.channels(result.columns):
-        for quarter in list(result.scenario.file.neighbourhoods)[:MOST_QUARTERS]:
+        for quarter in _shown_quarters(result)[:MOST_QUARTERS]:
             yield "share", _draw_alarm, quarter
+
+
+def _shown_places(result: Result) -> list[str]:
+    """Return the places that have neighbourhoods, then the most hurt, in the order of the hurt."""
+    quarters = {quarter.place for quarter in result.scenario.file.neighbourhoods.values()}
+    killed, wounded = measures.killed_by_place(result), measures.wounded_by_place(result)
+    places = sorted(killed, key=lambda place: (-killed[place], -wounded[place]))
+    hurt = [place for place in places if killed[place] + wounded[place] or place in quarters] or places[:1]
+    chosen = sorted(hurt, key=lambda place: place not in quarters)[:MOST_PLACES]
+    return [place for place in hurt if place in chosen]
+
+
+def _shown_quarters(result: Result) -> list[str]:
+    """Return the neighbourhoods that face another, or all where none does."""
+    file = result.scenario.file
+    facing = {quarter for line in file.lines_of_contact.values() for quarter in line.between}
+    return [quarter for quarter in file.neighbourhoods if quarter in facing or not facing]
 
 
 def _moved(result: Result) -> set[str]:
     levels, keys = result.columns.levels("control"), result.columns.keys("control", "place")
-    return {place for (place,), level in zip(keys, levels.T, strict=True) if level.size and np.ptp(level) > MOVED}
+    moved = (level.size > 0 and np.ptp(level) > MOVED for level in levels.T)
+    return {place for (place,), changed in zip(keys, moved, strict=True) if changed}
 
 
 def _draw_casualties(axes: Axes, result: Result, place: str) -> None:
@@ -125,7 +149,8 @@ def _draw_alarm(axes: Axes, result: Result, quarter: str) -> None:
         mine = [key == (quarter,) for key in columns.keys(measure, "neighbourhood")]
         if any(mine) and (level := columns.levels(measure)[:, mine].max(axis=1, initial=0.0)).any():
             axes.plot(when, level, color=colour, linewidth=1.1, label=channel)
-    _share_axis(axes, "alarm (0 to 1)", f"{result.scenario.file.neighbourhoods[quarter].name}: alarm by channel")
+    name = result.scenario.file.neighbourhoods[quarter].name
+    _share_axis(axes, "alarm (0 to 1)", f"{name}: alarm by channel")
 
 
 def _share_axis(axes: Axes, label: str, title: str) -> None:
@@ -139,9 +164,8 @@ def _titled(axes: Axes, title: str) -> None:
     """Write the title above a panel, and beside it what the colours mean."""
     axes.set_title(title)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(
-            loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=8, columnspacing=1.2, handlelength=1.2, borderpad=0.2
-        )
+        where: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98), "ncols": 8}
+        axes.legend(**where, columnspacing=1.2, handlelength=1.2, borderpad=0.2)
 
 
 def _local(result: Result) -> Any:
@@ -174,11 +198,12 @@ def _date_axis(axes: Axes, result: Result) -> None:
     times = result.columns.times.tz_localize(None)
     if len(times):
         axes.set_xlim(times[0].floor("D").to_pydatetime(), times[-1].ceil("D").to_pydatetime())
-    locator = AutoDateLocator(minticks=4, maxticks=10)
+    locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     day = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"]
     year = ["", "%Y", "%Y", "%d %b %Y", "%d %b %Y", "%d %b %Y"]
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, formats=day, zero_formats=day, offset_formats=year))
+    words = ConciseDateFormatter(locator, formats=day, zero_formats=day, offset_formats=year)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(words)
     axes.set_xlabel(f"local date ({result.scenario.file.clock.zone})")
 
 
@@ -211,9 +236,10 @@ def theatre_map(result: Result, path: str | Path) -> Path:
         axes.set_aspect(1 / cos(radians((south + north) / 2)))
         axes.set_title(f"{result.scenario.title}\n{_span(result)}", loc="left", fontsize=10)
         handles = list(_legend(result))
-        figure.legend(handles=handles, loc="outside lower left", ncols=3)
+        figure.legend(handles=handles, loc="outside lower left", ncols=2)
         notes = "Roads are schematic: straight lines between towns." + (OUTLINES if outlined else "")
-        axes.text(0.01, 0.01, f"{notes}\n{_caption(result)}", transform=axes.transAxes, fontsize=6, va="bottom")
+        notes = f"{notes}\n{_caption(result)}"
+        axes.text(0.01, 0.01, notes, transform=axes.transAxes, fontsize=6, va="bottom", bbox=PAPER)
         figure.draw_without_rendering()
         _label_places(axes, result)
         figure.savefig(path)
@@ -265,13 +291,29 @@ def _path(rings: Iterable[Any]) -> Outline:
 def _draw_roads(axes: Axes, result: Result) -> None:
     file, flows = result.scenario.file, _flow_by_corridor(result)
     most = max(flows.values(), default=0.0)
+    west, _, east, _ = _extent(result)
+    between = Counter(frozenset(corridor.between) for corridor in file.corridors.values())
+    drawn: Counter[frozenset[str]] = Counter()
     for name, corridor in file.corridors.items():
-        a, b = (file.places[place] for place in corridor.between)
+        ends = frozenset(corridor.between)
+        aside = (drawn[ends] - (between[ends] - 1) / 2) * 0.012 * (east - west)
+        drawn[ends] += 1
+        longitudes, latitudes = _line(*(file.places[place] for place in sorted(ends)), aside=aside)
         colour, dashed = _road_colour(result, _passable(result).get(name, frozenset()))
         width = 0.8 + 4.0 * flows.get(name, 0.0) / most if most else 0.8
         style: Any = (0, (2.5, 2)) if dashed else "solid"
-        line = {"color": colour, "linewidth": width, "linestyle": style, "solid_capstyle": "round"}
-        axes.plot([a.longitude, b.longitude], [a.latitude, b.latitude], zorder=2, alpha=0.85, **line)  # type: ignore[arg-type]
+        line = Line2D(longitudes, latitudes, color=colour, linewidth=width)
+        line.set(linestyle=style, solid_capstyle="round", zorder=2, alpha=0.85)
+        axes.add_line(line)
+
+
+def _line(a: Place, b: Place, *, aside: float) -> tuple[list[float], list[float]]:
+    """Return longitudes and latitudes of a line between two places, moved aside by some degrees."""
+    narrow = cos(radians((a.latitude + b.latitude) / 2))
+    east, north = (b.longitude - a.longitude) * narrow, b.latitude - a.latitude
+    length = hypot(east, north) or 1.0
+    x, y = -north / length * aside / narrow, east / length * aside
+    return [a.longitude + x, b.longitude + x], [a.latitude + y, b.latitude + y]
 
 
 def _flow_by_corridor(result: Result) -> dict[str, float]:
@@ -316,7 +358,8 @@ def _draw_places(axes: Axes, result: Result) -> None:
         at = ([place.longitude], [place.latitude])
         holder = _holder(result, name)
         face = colours[holder] if holder else "white"
-        axes.scatter(*at, s=_size(result, name) ** 2, color=face, edgecolor="#333333", linewidth=0.7, zorder=4)
+        area = _size(result, name) ** 2
+        axes.scatter(*at, s=area, color=face, edgecolor="#333333", linewidth=0.7, zorder=4)
         if killed[name]:
             across = _killed_size(result, killed[name])
             axes.scatter(*at, s=across**2, facecolor="none", edgecolor=KILLED, linewidth=1.4, zorder=5)
@@ -357,8 +400,8 @@ def _legend(result: Result) -> Iterator[Line2D]:
     for (colour, dashed), name in sorted(ways.items()):
         label = _road_label(result, passable.get(name, frozenset()))
         yield Line2D([], [], color=colour, linewidth=2, linestyle=":" if dashed else "-", label=label)
-    if flows := _flow_by_corridor(result):
-        yield Line2D([], [], color="none", label=f"widest road: {max(flows.values()):.1f} t/day")
+    if (widest := max(_flow_by_corridor(result).values(), default=0.0)) > 0:
+        yield Line2D([], [], color="none", label=f"widest road: {widest:.2g} t/day")
     if most := max(killed.values(), default=0):
         ring = {**dot, "markersize": 9, "markerfacecolor": "none", "color": KILLED}
         yield Line2D([], [], **ring, label=f"killed: area, largest {most:,}")
@@ -385,8 +428,8 @@ def _label_places(axes: Axes, result: Result) -> None:
         text = f"{place.name}\n{killed[name]:,} killed" if killed[name] else place.name
         away = (_killed_size(result, killed[name]) if killed[name] else _size(result, name)) / 2 + 2
         label = axes.annotate(
-            text, (place.longitude, place.latitude), (0, 0), textcoords="offset points", fontsize=6.5, zorder=6,
-            fontweight="bold" if killed[name] else "normal", linespacing=0.95,
+            text, (place.longitude, place.latitude), (0, 0), textcoords="offset points",
+            fontsize=6.5, zorder=6, fontweight="bold" if killed[name] else "normal", linespacing=0.95,
         )  # fmt: skip
         best = min(SPOTS, key=lambda spot: _covered(label, spot, away, taken, axes))
         taken.append(_put(label, best, away))
@@ -398,7 +441,8 @@ SPOTS = (("left", "center"), ("right", "center"), ("center", "bottom"), ("center
 
 
 def _put(label: Any, spot: tuple[str, str], away: float) -> Bbox:
-    across, up = {"left": 1, "right": -1, "center": 0}[spot[0]], {"bottom": 1, "top": -1, "center": 0}[spot[1]]
+    signs = {"left": 1, "right": -1, "bottom": 1, "top": -1, "center": 0}
+    across, up = (signs[side] for side in spot)
     reach = away * (0.75 if across and up else 1.0)
     label.set(ha=spot[0], va=spot[1], position=(across * reach, up * reach))
     box: Bbox = label.get_window_extent()

@@ -154,36 +154,51 @@ class Battle:
             for n, name in zip(theatre.present[place], theatre.factions, strict=True)
         ]
 
-    def fight(
-        self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float
-    ) -> Losses:
+    def fight(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> Losses:
         """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
         here, present = self.place, theatre.present[self.place]
-        assault = theatre.assault[here]
-        intensity = max(float(theatre.skirmish[here]), float(assault.max()))
-        opposed = (theatre.enemy & (present > 0)).any(axis=1) & (present > 0)
-        engaged = np.where(opposed, present * theatre.contact * intensity * theatre.readiness[here], 0.0)
-        theatre.engaged[here] = engaged
+        intensity, opposed = self._intensity(theatre), self._opposed(theatre)
+        kills, aims = self.expected(theatre, p)
+        engaged = theatre.engaged[here]
         theatre.firing[here] = float((engaged * theatre.effect[here]).sum())
-        self._wear(theatre, float(assault.max()) if opposed.any() else 0.0, p, step_h)
-        losses = Losses(len(present))
         regular = np.divide(theatre.fighters[here], present, out=np.zeros(present.size), where=present > 0)
-        expected = np.zeros(present.size)
-        for f in np.flatnonzero(opposed):
-            weight = engaged * theatre.enemy[f]
-            if weight.sum() <= 0:
-                continue
-            aim = weight / weight.sum()
-            kills_h = self._kills_per_hour(theatre, int(f), engaged, aim, weight, p)
-            expected += kills_h * aim
-            initiations = p.initiations_per_hour * self.groups[f].count * intensity * theatre.readiness[here, f] * step_h
-            strength = initiations * present[f] / max(1, self.groups[f].count)
-            if strength > 0:
-                per_fighter = kills_h * step_h * float((aim * regular).sum()) / strength
-                killed = self.groups[f].engage(initiations, per_fighter, chance, step)
-                losses.share_out(int(f), killed, aim * regular, theatre, here, p, chance, step, self.groups[f].lane)
+        losses = Losses(len(present))
+        for f in np.flatnonzero(kills > 0):
+            group, aim = self.groups[f], aims[f] * regular
+            initiations = p.initiations_per_hour * group.count * intensity * theatre.readiness[here, f] * step_h
+            strength = initiations * present[f] / max(1, group.count)
+            if strength > 0 and aim.any():
+                per_fighter = kills[f] * step_h * float(aim.sum()) / strength
+                killed = group.engage(initiations, per_fighter, chance, step)
+                losses.share_out(int(f), killed, aim, theatre, here, p, chance, step, group.lane)
+        expected = kills @ aims
         theatre.slain_rate[here] = np.divide(expected, present, out=np.zeros(present.size), where=present > 0)
+        self._wear(theatre, float(theatre.assault[here].max()) if opposed.any() else 0.0, p, step_h)
         return losses
+
+    def expected(self, theatre: Theatre, p: EngagementParameters) -> tuple[Floats, Floats]:
+        """Return the losses each faction is expected to inflict in an hour [F], and on whom, shares [F, F].
+
+        Writes the fighters in contact.
+        """
+        here, present = self.place, theatre.present[self.place]
+        contact = present * theatre.contact * self._intensity(theatre) * theatre.readiness[here]
+        engaged = np.where(self._opposed(theatre), contact, 0.0)
+        theatre.engaged[here] = engaged
+        weight = theatre.enemy * engaged
+        total = weight.sum(axis=1)
+        aims = np.divide(weight, total[:, None], out=np.zeros_like(weight), where=total[:, None] > 0)
+        kills = np.zeros(present.size)
+        for f in np.flatnonzero((engaged > 0) & (total > 0)):
+            kills[f] = self._kills_per_hour(theatre, int(f), engaged, aims[f], weight[f], p)
+        return kills, aims
+
+    def _intensity(self, theatre: Theatre) -> float:
+        return max(float(theatre.skirmish[self.place]), float(theatre.assault[self.place].max()))
+
+    def _opposed(self, theatre: Theatre) -> npt.NDArray[np.bool_]:
+        here = theatre.present[self.place] > 0
+        return np.asarray((theatre.enemy & here).any(axis=1) & here)
 
     def _kills_per_hour(
         self, theatre: Theatre, f: int, engaged: Floats, aim: Floats, weight: Floats,
@@ -265,7 +280,9 @@ def advance(theatre: Theatre, place: int, p: ControlParameters, step_h: float) -
             gained[f] = np.where(foes, seen, 0.0) * min(1.0, speed * step_h / theirs)
     asked = gained.sum(axis=0)
     gained *= np.divide(seen, asked, out=np.ones_like(seen), where=asked > seen)
-    theatre.control[place] = seen + gained.sum(axis=1) - gained.sum(axis=0)
+    won = np.zeros_like(seen)
+    np.add.at(won, theatre.holder, gained.sum(axis=1))
+    theatre.control[place] = seen + won - gained.sum(axis=0)
 
 
 def _speed(theatre: Theatre, place: int, f: int, power: Floats, theirs: float, p: ControlParameters) -> float:

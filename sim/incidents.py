@@ -66,7 +66,7 @@ ACLED = {
 
 
 def _coding(event: str, kind_a: str, kind_b: str) -> Coding:
-    against_civilians = "civilians" in (kind_a, kind_b)
+    against_civilians = "civilians" in (kind_a, kind_b) and event != "border_fire"  # nobody is aimed at
     words = ACLED["attack"] if against_civilians and event == "armed_clash" else ACLED[event]
     if against_civilians or event == "attack":
         return Coding(*words, ONE_SIDED)
@@ -163,6 +163,8 @@ def _fire(record: Record) -> pd.DataFrame:
     rows = np.array(record.fire, dtype=np.int64).reshape(-1, len(FIRE_COLUMNS))
     fire = pd.DataFrame(rows, columns=list(FIRE_COLUMNS))
     a, b = fire["side_a"].to_numpy(), fire["side_b"].to_numpy()
+    unhurt = (fire[["killed_a", "killed_b", "wounded_a", "wounded_b"]] == 0).all(axis=1).to_numpy()
+    fire["side_b"] = b = np.where((a == b) & unhurt, -1, b)  # stray fire has no enemy
     swap = (b >= 0) & ((a < 0) | (b < a))
     for what in ("side", "killed", "wounded"):
         a, b = fire[f"{what}_a"].to_numpy(), fire[f"{what}_b"].to_numpy()

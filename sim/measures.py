@@ -225,12 +225,12 @@ def alarm_mean(result: Result) -> dict[str, float]:
 
 
 def flow_mean(result: Result) -> dict[str, float]:
-    """Supplies that each faction moved over each corridor, mean over the days of the run."""
+    """Supplies that each faction moved over each corridor, either way, mean over the days of the run."""
     days = max(ceil(result.hours / 24), 1)  # they are routed once a day
     sums: dict[str, float] = defaultdict(float)
     corridors, factions = list(result.scenario.file.corridors), list(result.scenario.file.factions)
     for _, corridor, faction, tonnes, _ in result.record.flows:
-        sums[f"{corridors[corridor]}.{factions[faction]}"] += tonnes
+        sums[f"{corridors[corridor]}.{factions[faction]}"] += abs(tonnes)  # below 0 where it goes back
     return {key: tonnes / days for key, tonnes in sums.items()}
 
 

@@ -54,6 +54,7 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
         self._make_agents()
         self.scheduled = self._schedule()
         supply.supply_effect(self.theatre, self.file.supply)
+        self._remember_the_war_so_far()
 
     # --- the hour: one line, one thing that happens; scheduled events come just before -------------------
 
@@ -84,7 +85,7 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
 
     def freeze_what_is_seen(self) -> None:
         """Freeze what everyone will react to."""
-        self.seen: Seen = freeze(self.theatre, self.city, self.residents.displaced_into(len(self.theatre.places)))
+        self.seen: Seen = freeze(self.theatre, self.city, self.residents.displaced)
 
     def factions_value_places(self) -> None:
         """Let factions work out what places are worth (daily)."""
@@ -175,7 +176,7 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
     def hour_is_recorded(self) -> None:
         """Remember tolls, write the hour down, and move the clock."""
         self.books.remember(Toll.of(self.file.toll, self.step_h))
-        self.books.write(self.now, self.alarms, self.residents.displaced_into(len(self.theatre.places)))
+        self.books.write(self.now, self.alarms, self.residents.displaced)
         self.now += 1
 
     # --- what scheduled events may do ---------------------------------------------------------------------
@@ -245,6 +246,13 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
         for battle in self.battles:
             for f, group in enumerate(battle.groups):
                 group.fit(int(self.theatre.present[battle.place, f]), self.chance, 0)
+
+    def _remember_the_war_so_far(self) -> None:
+        killed = np.zeros_like(self.theatre.control)
+        for battle in self.battles:
+            kills, aims = battle.expected(self.theatre, self.file.engagement)
+            killed[battle.place] = 24.0 * kills @ aims
+        self.books.recall(killed, self.file.engagement.wounded_per_killed, self.file.toll)
 
     def _make_agents(self) -> None:
         for row, name in enumerate(self.theatre.factions):

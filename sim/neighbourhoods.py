@@ -76,6 +76,7 @@ class City:
     first_site: Ints  # [G]
     last_site: Ints  # [G]
     site_cell: Ints  # [S]
+    site_post: Ints  # [S] cell where the mobilised of a site stand: towards the line of contact
     site_ends: Ints  # [S] row after the last resident of a site
     kin_in_sight: Floats  # [S] people of one's own group's community in sight, at the start
     grounds: list[Ground]
@@ -148,13 +149,14 @@ class _Builder:
             able_people=floats("able_people"), ties=ties,
             volunteer_place=ints("volunteer_place"), volunteer_faction=ints("volunteer_faction"),
             arrivals_per_day=floats("arrivals_per_day"), facing=np.zeros(G, np.bool_),
-            first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell,
+            first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell, site_post=site_cell.copy(),
             site_ends=np.cumsum(site_people), kin_in_sight=np.zeros(site_cell.size), grounds=grounds,
             states=np.zeros((G, len(STATES)), np.int64), armed_share=floats("armed_share"),
             toll=np.zeros(G), volunteer_toll=np.zeros(G), anger=np.zeros(G), arrived=np.zeros(G, np.int64),
             hits_per_day=np.zeros(P), soldiers=np.zeros(P), threat=np.zeros(G), armed_up=np.zeros(G, np.int64),
         )  # fmt: skip
         self._face(city)
+        self._post(city)
         for ground in grounds:
             ground.groups = [g for g in range(G) if city.place[g] == ground.place]
             ground.armed = np.zeros((C, *ground.raster.shape), np.float32)
@@ -251,6 +253,29 @@ class _Builder:
                 for g in range(city.groups):
                     if self.names[city.neighbourhood[g]] == here and hostile[ids[city.community[g]]] & facing:
                         city.facing[g] = True
+
+
+    def _post(self, city: City) -> None:
+        """Find where the mobilised of each site stand: the own cell nearest to home among those near the line."""
+        for line in self.file.lines_of_contact.values():
+            for name in line.between:
+                ground = next(g for g in city.grounds if g.place == self.p_of[self.file.neighbourhoods[name].place])
+                path = np.column_stack(ground.plane.to_metres(*np.array(line.path).T))
+                away = ground.raster.distance_to_line(path).ravel()
+                n = self.names.index(name)
+                for g in np.flatnonzero(city.neighbourhood == n):
+                    where = slice(city.first_site[g], city.last_site[g])
+                    home = city.site_cell[where]
+                    near = home[away[home] <= max(self.file.fire.posts_m, float(away[home].min()) + ground.raster.cell_m)]
+                    city.site_post[where] = nearest(near, home, ground.raster.shape[1])
+
+
+def nearest(among: Ints, cells: Ints, width: int) -> Ints:
+    """Return the cell of `among` nearest to each of `cells`; ties go to the lower cell."""
+    y, x = np.divmod(cells, width)
+    to_y, to_x = np.divmod(among, width)
+    gap = (y[:, None] - to_y) ** 2 + (x[:, None] - to_x) ** 2
+    return np.asarray(among[np.argmin(gap, axis=1)])
 
 
 def outline(spec: NeighbourhoodSpec, plane: LocalPlane) -> Floats:

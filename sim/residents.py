@@ -10,6 +10,8 @@ Propensity (MODEL 4.4; Epstein 2002, Posen 1993, Granovetter 1978)::
     S  = sum of weight x alarm over the channels; kin alarm counts with one's own ties
     u  = G + T + S + b m_in - R (P_state + P_opponent) - theta
 
+Who is mobilised stands near the line of contact, within `posts_m` of it: there soldiers and
+opponents are met (P) and fire goes out and comes in; threat is felt at home.
 F: armed people of the other and of the own side within reach, D: recent toll of
 one's own community here, J: anger at a local provocation, m_in: share of one's
 own community mobilised in sight, R: risk aversion. Hazards: mobilise
@@ -77,11 +79,11 @@ class MobilisationParameters(Parameters):
     """Who takes up arms, and when they go home again."""
 
     threshold: float = param(
-        0.80, unit="1", low=0.0, high=3.0, grade="assumed", doc="theta: propensity needed to act",
+        0.70, unit="1", low=0.0, high=3.0, grade="assumed", doc="theta: propensity needed to act",
         source="Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
     )
     noise: float = param(
-        0.06, unit="1", low=0.005, high=1.0, grade="assumed", doc="tau: softness of the decision",
+        0.03, unit="1", low=0.005, high=1.0, grade="assumed", doc="tau: softness of the decision",
         source="small against the spread of hardship",
     )
     mobilise_per_hour: float = param(
@@ -93,16 +95,16 @@ class MobilisationParameters(Parameters):
         source="streets empty within a day of a truce (press accounts of the rounds of 2012)",
     )
     threat_fire: float = param(
-        0.35, unit="1", low=0.0, high=2.0, grade="assumed", doc="w_F: weight of armed out-group in reach",
+        0.5, unit="1", low=0.0, high=2.0, grade="assumed", doc="w_F: weight of armed out-group in reach",
         source="security dilemma, Posen 1993; our operationalisation",
     )
     threat_fire_half: float = param(
-        40.0, unit="people", low=1.0, high=1000.0, grade="assumed",
+        25.0, unit="people", low=1.0, high=1000.0, grade="assumed",
         doc="F_0: armed people in reach at which an unopposed side feels half the threat",
         source="a few dozen armed men dominate a street",
     )
     threat_toll: float = param(
-        0.25, unit="1", low=0.0, high=2.0, grade="assumed", doc="w_D: weight of the own toll here",
+        0.4, unit="1", low=0.0, high=2.0, grade="assumed", doc="w_D: weight of the own toll here",
         source="security dilemma, Posen 1993; our operationalisation",
     )
     threat_toll_half: float = param(
@@ -118,8 +120,8 @@ class MobilisationParameters(Parameters):
         source="a few blocks of dense housing",
     )
     state_deterrence: float = param(
-        2.3, unit="1", low=0.0, high=10.0, grade="literature", doc="k in P_state = 1 - exp(-k C/A)",
-        source="Epstein 2002: k such that one officer a rebel gives 0.9",
+        1.0, unit="1", low=0.0, high=10.0, grade="assumed", doc="k in P_state = 1 - exp(-k C/A)",
+        source="Epstein 2002 has 2.3 (one officer a rebel gives 0.9); an army that rarely arrests deters less",
     )
     ratio_rule: Literal["raw", "floor", "round"] = param(
         "raw", unit="rule", grade="literature", doc="how C/A is rounded; decides whether bursts exist",
@@ -156,14 +158,19 @@ class FireParameters(Parameters):
     """How fire across a line of contact hurts those in its reach."""
 
     hit_per_hour: float = param(
-        9e-6, unit="1/(h person)", low=0.0, high=1e-3, grade="assumed",
+        2.5e-5, unit="1/(h person)", low=0.0, high=1e-3, grade="assumed",
         doc="kappa: hazard of being hit for each armed opponent in full reach",
         source="order of the wounded a day in the rounds of 2011-2013",
     )
     reach_m: float = param(
-        260.0, unit="m", low=20.0, high=2000.0, grade="assumed",
+        300.0, unit="m", low=20.0, high=2000.0, grade="assumed",
         doc="distance at which the weight of an armed opponent has fallen to exp(-2)",
         source="rifle fire between the two hillsides",
+    )
+    posts_m: float = param(
+        80.0, unit="m", low=5.0, high=1000.0, grade="assumed",
+        doc="distance from the line of contact within which the mobilised stand",
+        source="positions in and behind the buildings along one street",
     )
     lethality: float = param(
         0.15, unit="1", low=0.0, high=1.0, grade="measured", doc="deaths for each person hit",
@@ -194,7 +201,7 @@ class FireParameters(Parameters):
         source="life returns within a day of a truce",
     )
     shelter_half: float = param(
-        2e-5, unit="1/h", low=1e-8, high=1.0, grade="assumed",
+        3e-4, unit="1/h", low=1e-8, high=1.0, grade="assumed",
         doc="hazard of being hit in the open at which half take cover",
         source="a few shots an hour in the street",
     )
@@ -208,12 +215,12 @@ class ProvocationParameters(Parameters):
     """Local provocations: a shooting, an arrest, a rally turned sour."""
 
     per_day: float = param(
-        0.03, unit="1/d", low=0.0, high=2.0, grade="assumed",
+        0.01, unit="1/d", low=0.0, high=2.0, grade="assumed",
         doc="rate in each community of a neighbourhood that faces another",
         source="gaps between the rounds of 2011-2013 (mean 69 days, 47 from 2012)",
     )
     strength: float = param(
-        0.35, unit="1", low=0.0, high=3.0, grade="assumed", doc="mean anger added by one provocation",
+        0.5, unit="1", low=0.0, high=3.0, grade="assumed", doc="mean anger added by one provocation",
         source="enough to bring the most aggrieved into the street",
     )
     half_life_h: float = param(
@@ -223,11 +230,19 @@ class ProvocationParameters(Parameters):
 
 
 class TollParameters(Parameters):
-    """How the memory of the killed and wounded fades."""
+    """How the memory of the killed and wounded fades, and what people get used to.
+
+    What is felt of a toll elsewhere is what exceeds the usual: max(0, toll - usual), the usual
+    being the toll's own slow average. A war that goes on as before is no news.
+    """
 
     half_life_days: float = param(
         3.0, unit="d", low=0.1, high=100.0, grade="assumed", doc="half-life of a toll in memory",
         source="days; Lewis et al. 2012 find self-excitation over days to weeks in Iraq",
+    )
+    usual_half_life_days: float = param(
+        20.0, unit="d", low=0.5, high=1000.0, grade="assumed", doc="half-life of what people are used to",
+        source="habituation over weeks; without it a chronic front would keep a distant quarter in arms",
     )
     wounded_weight: float = param(
         0.15, unit="1", low=0.0, high=1.0, grade="assumed", doc="what one wounded counts against one killed",
@@ -279,6 +294,7 @@ class Residents:
             np.arange(city.site_cell.size, dtype=np.uint32), np.diff(np.concatenate([[0], city.site_ends]))
         )
         self._count()
+        self.displaced = np.zeros(len(file.places), np.int64)  # people, by the place they are in
 
     def _trait(self, name: str) -> Floats:
         city, parts = self.city, []
@@ -314,9 +330,8 @@ class Residents:
             city.volunteer_place[g] = to
 
     def displaced_into(self, places: int) -> Ints:
-        """Return the people displaced from modelled neighbourhoods, by the place they went to, [P]."""
+        """Count from scratch the people displaced from modelled neighbourhoods, by the place they went to, [P]."""
         rows = np.flatnonzero(self.state == DISPLACED)
-        rows = rows[self.where[rows] >= 0]
         weight = self.city.weight[self.group[rows]]
         return np.bincount(self.where[rows], weight, minlength=places).astype(np.int64)
 
@@ -391,23 +406,28 @@ class Residents:
         """Send those who flee to a place of their choice, and bring others home."""
         city = self.city
         home = (before == DISPLACED) | ((before == AWAY) & (after != DEAD))
+        back = before == DISPLACED
+        np.subtract.at(self.displaced, self.where[rows[back]], city.weight[group[back]])
         self.where[rows[home]] = city.place[group[home]]
         flee = after == DISPLACED
         for g in np.unique(group[flee]):
             who = rows[flee & (group == g)]
             n = int(city.neighbourhood[g])
             luck = self.chance.uniforms("destination", step, who - city.first_of_neighbourhood[g], self.lane[n])
-            self.where[who] = np.minimum(np.searchsorted(destinations[g], luck, side="right"), destinations.shape[1] - 1)
+            to = np.minimum(np.searchsorted(destinations[g], luck, side="right"), destinations.shape[1] - 1)
+            self.where[who] = to
+            np.add.at(self.displaced, to, city.weight[g])
 
 
 DECISION = code("resident's hour")
 
 
 def look_around(city: City, residents: Residents, seen: Seen) -> tuple[Ints, Ints]:
-    """Count the mobilised, and the armed mobilised in reach; return people mobilised and in sight by site, [2, S].
+    """Count the mobilised in sight and the armed in reach; return people by site, (S,) twice.
 
     Writes the fields `armed` of each ground and `armed_up` of each group. The first row
-    counts everyone mobilised in sight of a site, the second those of its own community.
+    counts everyone mobilised in sight of the site's post, where the mobilised stand; the
+    second those of the own community who come from near the site.
     """
     rows = np.flatnonzero(residents.state == MOBILISED)
     site, group = residents.site[rows].astype(np.int64), residents.group[rows].astype(np.int64)
@@ -433,9 +453,9 @@ def _look(city: City, ground: Ground, up_at: Ints, armed_at: Floats, everyone: I
         for g in groups:
             sites = slice(city.first_site[g], city.last_site[g])
             up[city.site_cell[sites]] += up_at[sites]
-            armed[city.site_cell[sites]] += armed_at[sites].astype(np.float32)
+            np.add.at(total, city.site_post[sites], up_at[sites])
+            np.add.at(armed, city.site_post[sites], armed_at[sites].astype(np.float32))
         in_reach(ground, armed, ground.armed[c])
-        total += up
         if up.any():
             seen = in_sight(ground, up).ravel()
             for g in groups:
@@ -445,7 +465,7 @@ def _look(city: City, ground: Ground, up_at: Ints, armed_at: Floats, everyone: I
         seen = in_sight(ground, total).ravel()
         for g in ground.groups:
             sites = slice(city.first_site[g], city.last_site[g])
-            everyone[sites] = seen[city.site_cell[sites]]
+            everyone[sites] = seen[city.site_post[sites]]
 
 
 @dataclass(frozen=True)
@@ -485,7 +505,7 @@ def perceive(
                     theirs += np.float32(hostility[c, o]) * ground.armed[o].ravel()
             base = float(local[g] + outlook.solidarity[g] + outlook.hardship[g] - m.threshold)
             city.threat[g] = local[g] + site_kernel.perceive(
-                cells, theirs, ours, ground.posts.ravel(), everyone[where], own[where], city.kin_in_sight[where],
+                cells, city.site_post[where], theirs, ours, ground.posts.ravel(), everyone[where], own[where], city.kin_in_sight[where],
                 base, m.threat_fire, m.threat_fire_half, m.imitation, m.state_deterrence, ratio,
                 m.opponent_deterrence, m.opponent_half, float(seen.soldiers[ground.place]),
                 fire.hit_per_hour * float(outlook.buffer[g]), float(outlook.front_danger[g]), float(outlook.detain[g]),

@@ -81,7 +81,7 @@ def run(
     scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
     if days is not None:
         scenario = scenario.with_values({"clock.days": days})
-    model = _model(scenario, seed, threads or 1)
+    model = _model(scenario, seed, threads)
     started, clock = datetime.now(UTC), perf_counter()
     interrupted = _run_through(model, scenario, progress)
     return Result(
@@ -96,7 +96,7 @@ def run(
     )
 
 
-def _model(scenario: Scenario, seed: int, threads: int) -> Any:
+def _model(scenario: Scenario, seed: int, threads: int | None) -> Any:
     from sim.model import SpilloverModel  # Mesa takes seconds to import, and a finished run needs none of it
 
     return SpilloverModel(scenario, seed=seed, threads=threads)
@@ -154,7 +154,7 @@ def _whole_steps(record: Record) -> Record:
         fire=[row for row in record.fire if row[0] < done],
         flows=[row for row in record.flows if row[0] < done],
         worth=[row for row in record.worth if row[0] < done],
-        claims=[claim for claim in record.claims if claim["claimed_at"] < done],
+        claims=[claim for claim in record.claims if claim["last_step"] < done],
         happened=[row for row in record.happened if row[0] < done],
     )
 
@@ -234,7 +234,10 @@ class Result:
 
     @cached_property
     def corridors(self) -> pd.DataFrame:
-        """Supplies on the roads: `flow_t_day`, and `open_share`, how much of the road is open to whom."""
+        """Supplies on the roads: `flow_t_day` and `open_share`, how much of the road is open to whom.
+
+        A flow is above 0 from the first end of the corridor to the second, below 0 the other way.
+        """
         file = self.scenario.file
         step, corridor, faction, flow, share = _unzipped(self.record.flows, integers=3, floats=2)
         return pd.DataFrame(
@@ -263,7 +266,10 @@ class Result:
 
     @cached_property
     def claims(self) -> pd.DataFrame:
-        """What observers said in `step` of the steps from `first_step` to `last_step`, beside the truth."""
+        """What observers said in `step` of the steps from `first_step` to `last_step`, beside the truth.
+
+        What is said of the last days may be said after the end of the run.
+        """
         column = {key: [claim[key] for claim in self.record.claims] for key in CLAIM_KEYS}
         return pd.DataFrame(
             {

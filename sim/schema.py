@@ -159,6 +159,7 @@ class Faction(Element):
     constituency: dict[str, Share] = Field(description="communities its fighters come from, shares, sum 1")
     stance: dict[str, Signed] = Field(default_factory=dict, description="towards other factions, -1 enemy to 1 ally")
     outside: bool = Field(False, description="its fighters come from another country than the fronts'")
+    holds_for: str | None = Field(None, description="faction in whose name it holds the ground it takes")
     fighters: int = param(0, unit="people", low=0, high=2_000_000, source="the faction's source")
     deployed: dict[str, Amount] = Field(
         default_factory=dict, description="how the fighters are spread over places: relative numbers"

@@ -29,15 +29,15 @@ class SecurityParameters(Parameters):
     """How a security force responds, and what its presence does."""
 
     threshold_hits_per_day: float = param(
-        4.0, unit="people/d", low=0.0, high=1000.0, grade="assumed",
+        8.0, unit="people/d", low=0.0, high=1000.0, grade="assumed",
         doc="killed and wounded a day in its place that call it out", source="it came in most rounds of 2011-2013",
     )
     quiet_hits_per_day: float = param(
-        1.0, unit="people/d", low=0.0, high=1000.0, grade="assumed",
+        3.0, unit="people/d", low=0.0, high=1000.0, grade="assumed",
         doc="level below which a place counts as quiet", source="sporadic fire",
     )
     withdraw_after_h: float = param(
-        96.0, unit="h", low=1.0, high=5000.0, grade="assumed", doc="quiet time before it goes back",
+        72.0, unit="h", low=1.0, high=5000.0, grade="assumed", doc="quiet time before it goes back",
         source="days after a truce",
     )
     deploy_per_hour: float = param(

@@ -23,7 +23,7 @@ class Seen:
     """The frozen top of the hour. Indices: p place, f faction, c community, g group, k corridor."""
 
     # of the theatre
-    toll: Floats  # [P, C]
+    toll: Floats  # [P, C] what is felt of it: beyond the usual
     news: Floats  # [C]
     control: Floats  # [P, F]
     engaged: Floats  # [P, F] fighters in contact
@@ -50,7 +50,7 @@ def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
     """Copy what is to be reacted to; `displaced` [P] counts the people displaced into each place."""
     assailed = theatre.assault.max(axis=1) > 0 if theatre.factions else np.zeros(len(theatre.places), np.bool_)
     return Seen(
-        toll=theatre.toll.copy(),
+        toll=np.maximum(0.0, theatre.toll - theatre.usual),
         news=theatre.news.copy(),
         control=theatre.control.copy(),
         engaged=theatre.engaged.copy(),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime, time, timedelta
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,13 +99,21 @@ def _beside(result: Result, given: Benchmark) -> dict[str, Any]:
     if given.window is not None:
         window = result.scenario.file.windows[given.window]
         days = columns.between(window.first, window.last)
-        whole = len(columns.dates[days]) == (window.last - window.first).days + 1
+        whole = _was_all_run(result, window)
     value = _observed(result, given, days)
     agrees = None
     if whole and value is not None:
         agrees = given.low <= value and (given.high is None or value <= given.high)
     said = {"claim": given.claim, "measure": given.measure, "low": given.low, "high": given.high}
     return {**said, "value": value, "agrees": agrees}
+
+
+def _was_all_run(result: Result, window: Window) -> bool:
+    start, end = (
+        result.scenario.time_of(step).replace(tzinfo=None) for step in (0, result.record.steps_done)
+    )
+    after = window.last + timedelta(days=1)
+    return start <= datetime.combine(window.first, time()) and end >= datetime.combine(after, time())
 
 
 def _observed(result: Result, given: Benchmark, days: Days) -> float | None:
@@ -133,9 +142,9 @@ def _control(result: Result, step: int = -1) -> dict[str, dict[str, float]]:
 def _daily(result: Result) -> Iterator[dict[str, Any]]:
     columns, places = result.columns, result.scenario.file.places
     killed, wounded = columns.daily_by("killed", "place"), columns.daily_by("wounded", "place")
-    for day, (date, end) in enumerate(zip(columns.dates, columns.day_ends.tolist(), strict=True)):
+    for day, end in enumerate(columns.day_ends.tolist()):
         yield {
-            "date": str(date),
+            "date": str(columns.dates[day]),
             "killed": {place: int(killed[place][day]) if place in killed else 0 for place in places},
             "wounded": {place: int(wounded[place][day]) if place in wounded else 0 for place in places},
             "control": {place: held for place, held in _control(result, end).items() if held},
@@ -157,7 +166,7 @@ def _strategic_value(result: Result) -> dict[str, list[list[Any]]]:
 def _contested(result: Result) -> list[str]:
     """Return the places where factions hostile to each other are present as the run begins."""
     file = result.scenario.file
-    present = {name: {f for f, share in place.control.items() if share} for name, place in file.places.items()}
+    present = {name: {f for f, s in place.control.items() if s} for name, place in file.places.items()}
     for name, faction in file.factions.items():
         for place in (p for p, weight in faction.deployed.items() if weight and faction.fighters):
             present[place].add(name)
@@ -363,9 +372,10 @@ def _displaced_lines(result: Result) -> Iterator[str]:
     places, displaced = result.scenario.file.places, result.summary["displaced"]
     yield f"Displaced when the run ends: {displaced['total']:,}"
     for key, word in (("by_place", "from"), ("by_host", "now in")):
-        for place, count in displaced[key].items():
-            if count:
-                yield f"  {word} {places[place].name}: {count:,}"
+        most = sorted(displaced[key].items(), key=lambda place: (-place[1], place[0]))
+        told = ", ".join(f"{places[place].name} {count:,}" for place, count in most if count)
+        if told:
+            yield from wrap(f"{word} {told}", WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _closing(result: Result) -> Iterator[str]:

@@ -64,6 +64,7 @@ class Theatre:
     hostility: Floats  # [C, C]
     solidarity: Floats  # [C, C], 1 on the diagonal
     outside: Bools  # [F]
+    holder: Ints  # [F] the faction in whose name ground is held
     contact: Floats  # [F]
     firepower: Floats  # [F]
     area_fire: Bools  # [F]
@@ -89,6 +90,7 @@ class Theatre:
     assault: Floats  # [P, F] intensity ordered, events
     sealed: Bools  # [K] events
     toll: Floats  # [P, C] memory of the killed and wounded, record keeper
+    usual: Floats  # [P, C] the toll people are used to, record keeper
     news: Floats  # [C] events
     engaged: Floats  # [P, F] fighters in contact, fronts
     firing: Floats  # [P] effective fighters firing, fronts
@@ -175,6 +177,7 @@ class Theatre:
             constituency=constituency,
             hostility=_between_communities(file, c_of, "hostility", 0.0),
             solidarity=_between_communities(file, c_of, "solidarity", 1.0),
+            holder=np.array([f_of[a.holds_for] if a.holds_for else f for f, a in enumerate(armies)], np.int64),
             outside=np.array([a.outside for a in armies], np.bool_),
             contact=np.array([a.contact for a in armies]),
             firepower=np.array([a.firepower for a in armies]),
@@ -200,6 +203,7 @@ class Theatre:
             assault=np.zeros((P, F)),
             sealed=np.array([r.sealed for r in roads], np.bool_),
             toll=np.zeros((P, C)),
+            usual=np.zeros((P, C)),
             news=np.zeros(C),
             engaged=np.zeros((P, F)),
             firing=np.zeros(P),

@@ -16,7 +16,18 @@ from sim.run import Result, versions
 from sim.scenario import Scenario
 
 CHANNELS = ("kin", "alliance", "news", "proximity", "fighters")
-LEVELS = ("calm", "mobilised", "sheltering", "hurt", "detained", "displaced", "away", "dead", "armed", "threat")
+LEVELS = (
+    "calm",
+    "mobilised",
+    "sheltering",
+    "hurt",
+    "detained",
+    "displaced",
+    "away",
+    "dead",
+    "armed",
+    "threat",
+)
 
 THEATRE = """
 format = 1
@@ -186,7 +197,9 @@ SIDES = (
 def theatre(**values: Any) -> Scenario:
     """Return the scenario of the two towns, with other values at dotted paths (`clock__days=2`)."""
     scenario = Scenario.from_toml(THEATRE)
-    return scenario.with_values({key.replace("__", "."): v for key, v in values.items()}) if values else scenario
+    return (
+        scenario.with_values({key.replace("__", "."): v for key, v in values.items()}) if values else scenario
+    )
 
 
 def empty_record(scenario: Scenario, *, more_series: int = 0) -> Record:
@@ -201,9 +214,14 @@ def empty_record(scenario: Scenario, *, more_series: int = 0) -> Record:
         series += [Series(m, "people", place, "", c) for c in file.communities for m in ("killed", "wounded")]
         series += [Series("displaced_here", "people", place)]
         for faction in [*file.factions, *file.security_forces]:
-            series += [Series(f"faction_{what}", "people", place, "", "", faction) for what in ("killed", "wounded")]
+            series += [
+                Series(f"faction_{what}", "people", place, "", "", faction) for what in ("killed", "wounded")
+            ]
         for faction in file.factions:
-            series += [Series("control", "1", place, "", "", faction), Series("stock", "t", place, "", "", faction)]
+            series += [
+                Series("control", "1", place, "", "", faction),
+                Series("stock", "t", place, "", "", faction),
+            ]
     series += [Series("extra", "1", next(iter(file.places)), "", "", str(i)) for i in range(more_series)]
     return Record(tuple(series), np.zeros((scenario.steps, len(series))), SIDES)
 
@@ -214,7 +232,9 @@ def book(record: Record, scenario: Scenario, **row: Any) -> None:
     places, quarters = list(file.places), list(file.neighbourhoods)
     quarter = row.get("neighbourhood")
     a, b = (sides.index(row[x]) if row.get(x) else -1 for x in ("side_a", "side_b"))
-    counts = [row.get(f"{what}_{whom}", 0) for what in ("killed", "wounded") for whom in ("a", "b", "civilians")]
+    counts = [
+        row.get(f"{what}_{whom}", 0) for what in ("killed", "wounded") for whom in ("a", "b", "civilians")
+    ]
     kind = EVENT_TYPES.index(row.get("event_type", "armed_clash"))
     number = -1 if quarter is None else quarters.index(quarter)
     record.fire.append((row["step"], places.index(row["place"]), number, a, b, kind, *counts))
@@ -224,14 +244,18 @@ def book(record: Record, scenario: Scenario, **row: Any) -> None:
             if count:
                 who = record.sides[side]
                 home = who.id if who.kind == "residents" else ""
-                record.values[row["step"], columns[Series(what, "people", row["place"], home, who.community)]] += count
+                record.values[
+                    row["step"], columns[Series(what, "people", row["place"], home, who.community)]
+                ] += count
                 if not home:
                     force = Series(f"faction_{what}", "people", row["place"], "", "", who.id)
                     record.values[row["step"], columns[force]] += count
         if civilians:
             home = quarter or ""
             community = next(iter(file.neighbourhoods[home].communities)) if home else "sunni"
-            record.values[row["step"], columns[Series(what, "people", row["place"], home, community)]] += civilians
+            record.values[row["step"], columns[Series(what, "people", row["place"], home, community)]] += (
+                civilians
+            )
 
 
 def record_of(scenario: Scenario, *, seed: int = 1, rows: int = 120, more_series: int = 0) -> Record:
@@ -241,21 +265,54 @@ def record_of(scenario: Scenario, *, seed: int = 1, rows: int = 120, more_series
     steps = record.steps_done = scenario.steps
     a_day = scenario.steps_a_day
     for step in np.sort(np.minimum(draw.gamma(4.0, steps / 12, rows).astype(int), steps - 1)).tolist():
-        killed = dict(zip(("killed_a", "killed_b", "killed_civilians"), draw.poisson((1, 2, 0.3)).tolist(), strict=True))
+        killed = dict(
+            zip(("killed_a", "killed_b", "killed_civilians"), draw.poisson((1, 2, 0.3)).tolist(), strict=True)
+        )
         kind = str(draw.choice(["armed_clash", "shelling"]))
         pair = ("government", "rebels") if draw.random() < 0.5 else ("rebels", "government")
         sides = {"side_a": pair[0], "side_b": pair[1]}
-        book(record, scenario, step=step, place="qusayr", **sides, event_type=kind, **killed, wounded_b=int(draw.poisson(3)))
+        book(
+            record,
+            scenario,
+            step=step,
+            place="qusayr",
+            **sides,
+            event_type=kind,
+            **killed,
+            wounded_b=int(draw.poisson(3)),
+        )
         if draw.random() < 0.4:
             home = str(draw.choice(["low", "hill"]))
-            hurt = {"killed_civilians": int(draw.poisson(0.2)), "wounded_a": 1, "wounded_civilians": int(draw.poisson(2))}
-            book(record, scenario, step=step, place="tripoli", neighbourhood=home, side_a="low", side_b="hill", **hurt)
+            hurt = {
+                "killed_civilians": int(draw.poisson(0.2)),
+                "wounded_a": 1,
+                "wounded_civilians": int(draw.poisson(2)),
+            }
+            book(
+                record,
+                scenario,
+                step=step,
+                place="tripoli",
+                neighbourhood=home,
+                side_a="low",
+                side_b="hill",
+                **hurt,
+            )
     _levels(record, scenario, draw)
     places, factions = range(len(scenario.file.places)), range(len(scenario.file.factions))
     days = range(0, steps, a_day)
-    record.flows = [(d, c, f, 4.5 * (c + 1) * (f + 1), 1.0 - 0.5 * c) for d in days for c in (0, 1) for f in factions]
+    record.flows = [
+        (d, c, f, 4.5 * (c + 1) * (f + 1), 1.0 - 0.5 * c) for d in days for c in (0, 1) for f in factions
+    ]
     record.worth = [(d, p, f, float(10 - 3 * p + f)) for d in days for p in places for f in factions]
-    claim = {"observer": "watch", "place": "qusayr", "topic": "killed", "party": "rebels", "value": 50.0, "truth": 61.0}
+    claim = {
+        "observer": "watch",
+        "place": "qusayr",
+        "topic": "killed",
+        "party": "rebels",
+        "value": 50.0,
+        "truth": 61.0,
+    }
     record.claims = [{**claim, "claimed_at": a_day, "first_step": 0, "last_step": a_day - 1}]
     record.happened = [(scenario.step_of(e.at), name, e.text) for name, e in scenario.file.events.items()]
     record.happened = [row for row in record.happened if 0 <= row[0] < steps]

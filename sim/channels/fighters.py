@@ -28,7 +28,7 @@ class FightersParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.20, unit="1", low=0.0, high=2.0, grade="assumed", doc="what full alarm adds to solidarity",
+        0.40, unit="1", low=0.0, high=2.0, grade="assumed", doc="what full alarm adds to solidarity",
         source="rumours of trapped volunteers opened the round of May 2013 (press)",
     )
     volunteers_per_hour: float = param(
@@ -40,7 +40,7 @@ class FightersParameters(Parameters):
         source="weeks",
     )
     trapped_weight: float = param(
-        0.2, unit="1", low=0.0, high=10.0, grade="assumed", doc="what one trapped volunteer counts against one killed",
+        0.08, unit="1", low=0.0, high=10.0, grade="assumed", doc="what one trapped volunteer counts against one killed",
         source="rumours count, if less than deaths",
     )
     toll_half: float = param(

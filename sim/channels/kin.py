@@ -27,7 +27,7 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.25, unit="1", low=0.0, high=2.0, grade="literature", doc="what full alarm adds to solidarity",
+        0.60, unit="1", low=0.0, high=2.0, grade="literature", doc="what full alarm adds to solidarity",
         source="sign from Buhaug & Gleditsch 2008; size assumed",
     )
     toll_half: float = param(

@@ -24,8 +24,8 @@ U64 = np.uint64
 BLOCK = 512
 
 # Columns of the table of sites (a site is a cell as one community sees it).
-PULL, DETER, DANGER, DETAIN = range(4)
-SITE_COLUMNS = 4
+PULL, DETER, DANGER, DANGER_UP, DETAIN = range(5)
+SITE_COLUMNS = 5
 
 # Columns of the table of groups (the members of one community in one neighbourhood).
 WORTH, TIED, ENLIST, BACK, HOME, SLAIN, MAIMED = range(7)
@@ -149,7 +149,7 @@ def decide(
     zero, one = F(0.0), F(1.0)
     luck = np.empty(BLOCK, np.float32)
     here = np.empty((SITE_COLUMNS, BLOCK), np.float32)
-    pull, deter, danger_here, detain = here[PULL], here[DETER], here[DANGER], here[DETAIN]
+    pull, deter, danger_here, danger_up, detain = here[PULL], here[DETER], here[DANGER], here[DANGER_UP], here[DETAIN]
     for start in range(lo, hi, BLOCK):
         m = min(BLOCK, hi - start)
         fill_luck(luck, m, U64(start - first), lane, step, decision, k0, k1)
@@ -159,6 +159,7 @@ def decide(
             pull[done:upto] = sites[PULL, site]
             deter[done:upto] = sites[DETER, site]
             danger_here[done:upto] = sites[DANGER, site]
+            danger_up[done:upto] = sites[DANGER_UP, site]
             detain[done:upto] = sites[DETAIN, site]
             if site_ends[site] - start <= m:
                 site += 1
@@ -175,10 +176,9 @@ def decide(
             eager_fit = eager * F(able[i])
             # the hazards of what may happen next
             in_open = danger_here[i]
-            exposed = exposed_calm if calm else zero
-            exposed = exposed_up if up else exposed
-            exposed = exposed_cover if under_cover else exposed
-            danger = in_open * exposed
+            danger = in_open * exposed_calm if calm else zero
+            danger = danger_up[i] * exposed_up if up else danger
+            danger = in_open * exposed_cover if under_cover else danger
             heavy = in_open / (in_open + half)
             to_dead = danger * lethality + (slain if away else zero)
             to_wounded = danger * survival + (maimed if away else zero)

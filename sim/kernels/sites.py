@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from sim.kernels.residents import DANGER, DETAIN, DETER, PULL
+from sim.kernels.residents import DANGER, DANGER_UP, DETAIN, DETER, PULL
 
 RAW, FLOOR, ROUND = range(3)
 
@@ -27,9 +27,10 @@ def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> flo
 @njit(cache=True, nogil=True)
 def perceive(
     cells: npt.NDArray[np.int64],
+    posts: npt.NDArray[np.int64],
     theirs_at: npt.NDArray[np.float32],
     ours_at: npt.NDArray[np.float32],
-    posts_at: npt.NDArray[np.float64],
+    soldiers_at: npt.NDArray[np.float64],
     everyone: npt.NDArray[np.int64],
     own: npt.NDArray[np.int64],
     kin: npt.NDArray[np.float64],
@@ -49,21 +50,26 @@ def perceive(
 ) -> float:
     """Fill `out` (SITE_COLUMNS, sites of a group); return the mean threat from armed people in reach.
 
-    cells: (sites,) cell of each site. theirs_at, ours_at: (cells,) armed people in reach;
-    posts_at: (cells,) share of the soldiers in sight. everyone, own: (sites,) mobilised people
-    in sight; kin: (sites,) people of the own community in sight. base: terms of the propensity
-    that are the same all over the group; hit: hazard in 1/h for each armed opponent in full reach.
+    cells, posts: (sites,) cell of each site, and the cell where its mobilised stand. theirs_at,
+    ours_at: (cells,) armed people in reach; soldiers_at: (cells,) share of the soldiers in sight.
+    everyone: (sites,) mobilised people in sight of the post; own: (sites,) those of the own community
+    from near the site; kin: (sites,) people of the own community near the site. base: terms of the
+    propensity that are the same all over the group; hit: hazard in 1/h for each armed opponent in
+    full reach. Threat is felt at home; what deters is met where one would stand.
     """
     total = 0.0
     for s in range(cells.size):
-        cell = cells[s]
-        theirs, ours = float(theirs_at[cell]), float(ours_at[cell])
+        cell, post = cells[s], posts[s]
+        theirs, ours, facing = float(theirs_at[cell]), float(ours_at[cell]), float(theirs_at[post])
         threat = threat_fire * theirs / (theirs + ours + fire_half)
         total += threat
-        in_sight = soldiers * posts_at[cell]
+        in_sight = soldiers * soldiers_at[post]
         share = min(1.0, own[s] / max(1.0, kin[s]))
         out[PULL, s] = base + threat + imitation * share
-        out[DETER, s] = state_deterrence(in_sight, everyone[s], k_state, rule) + opponent * theirs / (theirs + opponent_half)
+        out[DETER, s] = (
+            state_deterrence(in_sight, everyone[s], k_state, rule) + opponent * facing / (facing + opponent_half)
+        )
         out[DANGER, s] = hit * theirs + front_danger
+        out[DANGER_UP, s] = hit * facing + front_danger
         out[DETAIN, s] = detain * in_sight
     return total / max(1, cells.size)

@@ -54,6 +54,7 @@ REFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lines_of_contact.*.between.[]", ("neighbourhoods",)),
     ("factions.*.constituency.{}", ("communities",)),
     ("factions.*.stance.{}", ("factions",)),
+    ("factions.*.holds_for", ("factions",)),
     ("factions.*.deployed.{}", ("places",)),
     ("factions.*.stock_days.{}", ("places",)),
     ("patrons.*.backs.{}", ("factions",)),

@@ -126,7 +126,6 @@ def is_sourced(value: Any) -> bool:
         isinstance(value, Mapping)
         and value.keys() == {"value", "source"}
         and isinstance(value["source"], str)
-        and not isinstance(value["value"], Mapping)
     )
 
 
@@ -247,7 +246,7 @@ def _unwrapped(value: Any, keys: Keys, sources: dict[Keys, str]) -> Any:
     """Return a value without the sources written beside it, and remember those."""
     if is_sourced(value):
         sources[keys] = value["source"]
-        return frozen(value["value"])
+        return _unwrapped(value["value"], keys, sources)
     if isinstance(value, Mapping):
         return {key: _unwrapped(inner, (*keys, key), sources) for key, inner in value.items()}
     return frozen(value)

@@ -140,6 +140,7 @@ class Scenario:
         """Return the whole scenario as if one chain of files had said it."""
         said = Said(tree=self._tree(), top=str(self.origin or self.id))
         by_path = {dotted(keys): keys for keys, _ in leaves(said.tree)}
+        by_path |= {dotted(keys[:n]): keys[:n] for keys in list(by_path.values()) for n in range(1, len(keys))}
         said.sources = {by_path[path]: source for path, source in self.sources.items() if path in by_path}
         for keys in by_path.values():
             for length in range(1, len(keys) + 1):
@@ -154,14 +155,7 @@ class Scenario:
 
     def to_toml(self) -> str:
         """Return the resolved scenario, every default written out; loading it gives an equal one."""
-        tree = self._tree()
-        for keys, value in list(leaves(tree)):
-            if (source := self.sources.get(dotted(keys))) is not None:
-                table: Any = tree
-                for key in keys[:-1]:
-                    table = table[key]
-                table[keys[-1]] = {"value": value, "source": source}
-        return tomli_w.dumps(tree)
+        return tomli_w.dumps(_with_sources(self._tree(), (), self.sources))
 
     def content_hash(self) -> str:
         """Return the SHA-256 of the resolved scenario in a canonical form."""
@@ -217,3 +211,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(_plain, value))
     return value.item() if hasattr(value, "item") else value
+
+
+def _with_sources(value: Any, keys: Keys, sources: Mapping[str, str]) -> Any:
+    """Return a value with the sources of it and of everything in it written beside them."""
+    if isinstance(value, Mapping):
+        value = {key: _with_sources(inner, (*keys, key), sources) for key, inner in value.items()}
+    source = sources.get(dotted(keys)) if keys else None
+    return value if source is None else {"value": value, "source": source}
