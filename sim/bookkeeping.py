@@ -20,7 +20,8 @@ from sim.theatre import Theatre, half_life_factor
 
 if TYPE_CHECKING:
     from sim.fronts import Losses
-    from sim.residents import Hour, TollParameters
+    from sim.memory import TollParameters
+    from sim.residents import Hour
     from sim.scenario import Scenario
     from sim.security import Force
     from sim.seen import Seen
@@ -117,7 +118,9 @@ class Bookkeeper:
         self.stray[place] += number
         row = (step, place, NOWHERE, self.side_of[by], self.side_of[by], BORDER_FIRE, 0, 0, 0, 0, 0, hurt)
         self.record.fire.append(row)
-        self.place_wounded[place] += _assign(hurt, self.theatre.population[place], np.zeros(len(self.theatre.communities), np.int64))
+        self.place_wounded[place] += _assign(
+            hurt, self.theatre.population[place], np.zeros(len(self.theatre.communities), np.int64)
+        )
 
     def note_values(self, step: int) -> None:
         """Take down what contested places are worth."""
@@ -155,7 +158,7 @@ class Bookkeeper:
             city.hits_per_day[force.place] += dead + hurt
 
     def recall(self, killed_per_day: Floats, wounded_per_killed: float, p: TollParameters) -> None:
-        """Begin with the tolls that the fronts' expected losses [P, F] a day have left: the war is older than the run."""
+        """Begin with the tolls that expected losses [P, F] a day have left: the war is older than the run."""
         felt = killed_per_day * (1.0 + p.wounded_weight * wounded_per_killed)
         self.theatre.toll = (felt @ self.theatre.constituency) * p.half_life_days / math.log(2.0)
         self.theatre.usual = self.theatre.toll.copy()
@@ -171,7 +174,7 @@ class Bookkeeper:
         return day
 
     def _killed_by_party(self) -> dict[str, Ints]:
-        """Return the hour's killed by place of each faction and force, of residents at home, and the civilians among them."""
+        """Return the hour's killed by place [P] of each faction and force, of residents, of civilians among them."""
         P = len(self.theatre.places)
         killed = {name: self.faction_killed[:, f].copy() for f, name in enumerate(self.theatre.factions)}
         for force, dead in zip(self.forces, self.force_killed, strict=True):
@@ -190,7 +193,8 @@ class Bookkeeper:
             *(alarms.get(name, silent) for name in ALARMS),
             self.place_killed[shown].ravel(), self.place_wounded[shown].ravel(),
             *(table[theatre.fronts].ravel() for table in (
-                theatre.fighters, theatre.volunteers, theatre.stock_t, theatre.effect, theatre.readiness, theatre.resolve,
+                theatre.fighters, theatre.volunteers, theatre.stock_t, theatre.effect, theatre.readiness,
+                theatre.resolve,
             )),
             self.faction_killed[shown].ravel(), self.faction_wounded[shown].ravel(),
             theatre.control[self.held].ravel(),
@@ -219,16 +223,23 @@ class Bookkeeper:
         by_group += [(f"alarm_{name}", "1") for name in ALARMS]
         series = [Series(m, unit, **who) for m, unit in by_group for who in groups]
         series += [
-            Series(m, "people", place=p, community=c) for m in ("killed", "wounded") for p in shown for c in theatre.communities
+            Series(m, "people", place=p, community=c)
+            for m in ("killed", "wounded")
+            for p in shown
+            for c in theatre.communities
         ]
         by_faction = [
-            ("fighters", "people"), ("volunteers", "people"), ("stock", "t"), ("effectiveness", "1"), ("readiness", "1"),
-            ("resolve", "1"),
+            ("fighters", "people"), ("volunteers", "people"), ("stock", "t"), ("effectiveness", "1"),
+            ("readiness", "1"), ("resolve", "1"),
         ]  # fmt: skip
-        series += [Series(m, u, place=p, faction=f) for m, u in by_faction for p in front_names for f in theatre.factions]
+        series += [
+            Series(m, u, place=p, faction=f) for m, u in by_faction for p in front_names for f in theatre.factions
+        ]
         for m in ("faction_killed", "faction_wounded"):
             series += [Series(m, "people", place=p, faction=f) for p in shown for f in theatre.factions]
-        series += [Series("control", "1", place=theatre.places[p], faction=f) for p in self.held for f in theatre.factions]
+        series += [
+            Series("control", "1", place=theatre.places[p], faction=f) for p in self.held for f in theatre.factions
+        ]
         series += [Series("front_fire", "people", place=p) for p in front_names]
         series += [Series("displaced_here", "people", place=p) for p in shown]
         series += [Series("stray_fire", "incidents", place=p) for p in shown]
@@ -269,11 +280,15 @@ class Bookkeeper:
             said = spec.sides.get(community, f"{self.file.communities[community].name} residents of {spec.name}")
             sides.append(Side(self._group_id(g), said, "residents", community))
         outsiders = [e.by for e in self.file.events.values() if e.kind in ("strike", "border_fire")]
-        sides += [Side(by, by, "outside", "") for by in dict.fromkeys([*outsiders, "stray"])]
+        taken = {side.id for side in sides}
+        sides += [Side(by, by, "outside", "") for by in dict.fromkeys(outsiders) if by not in taken]
+        sides.append(Side("stray", "Stray fire", "outside", ""))
         return tuple(sides)
 
     def _group_id(self, g: int) -> str:
-        return f"{self.city.neighbourhoods[self.city.neighbourhood[g]]}.{self.theatre.communities[self.city.community[g]]}"
+        return (
+            f"{self.city.neighbourhoods[self.city.neighbourhood[g]]}.{self.theatre.communities[self.city.community[g]]}"
+        )
 
     def _shares(self, shares: dict[str, float]) -> Floats:
         return np.array([shares.get(c, 0.0) for c in self.theatre.communities])
@@ -302,7 +317,11 @@ class Bookkeeper:
 
     def _hurt_away(self, step: int, g: int, dead: int, hurt: int) -> None:
         """Write down volunteers hurt at a front: they count there, with the faction they joined."""
-        place, f, c = int(self.city.volunteer_place[g]), int(self.city.volunteer_faction[g]), int(self.city.community[g])
+        place, f, c = (
+            int(self.city.volunteer_place[g]),
+            int(self.city.volunteer_faction[g]),
+            int(self.city.community[g]),
+        )
         self.faction_killed[place, f] += dead
         self.faction_wounded[place, f] += hurt
         self.place_killed[place, c] += dead
@@ -316,7 +335,11 @@ class Bookkeeper:
         city = self.city
         score = np.where(city.place == place, city.armed_up + 1e-3, 0.0)
         if against is not None:
-            score = score * self.theatre.hostility[city.community[against], city.community] * (np.arange(city.groups) != against)
+            score = (
+                score
+                * self.theatre.hostility[city.community[against], city.community]
+                * (np.arange(city.groups) != against)
+            )
         return int(np.argmax(score)) if score.size and score.max() > 0 else None
 
     def _fighting(self, place: int, seen: Seen) -> tuple[int, int] | None:

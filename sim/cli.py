@@ -28,7 +28,7 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from types import FrameType
 
-    from sim.run import Progress, Result
+    from sim.runs import Progress, Result
     from sim.scenario import Scenario
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -109,9 +109,7 @@ def loaded(plug_in: EntryPoint) -> Any:
     """Import a plug-in's command; where that fails, a command that says why takes its place."""
     try:
         found = plug_in.load()
-        return typer.main.get_command(
-            found if isinstance(found, typer.Typer) else _app_of(plug_in.name, found)
-        )
+        return typer.main.get_command(found if isinstance(found, typer.Typer) else _app_of(plug_in.name, found))
     except Exception as error:
         if os.environ.get(SHOW_TRACEBACK):
             raise
@@ -193,9 +191,7 @@ def spillover(
     """Simulate how a battle in one place is felt in another, and through which channels."""
 
 
-Named = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a shipped name (see `list`).")
-]
+Named = Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a shipped name (see `list`).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 
@@ -229,9 +225,7 @@ def run(
         raise
     if out is not None:
         _draw(result, out, wanted=figures and result.complete)
-    typer.echo(
-        json.dumps(result.summary, ensure_ascii=False) if as_json else result.summary_text().rstrip("\n")
-    )
+    typer.echo(json.dumps(result.summary, ensure_ascii=False) if as_json else result.summary_text().rstrip("\n"))
     if not quiet:
         _note(out, result)
     raise typer.Exit(code)
@@ -249,14 +243,10 @@ def check(
     for name in scenarios:
         try:
             found = Scenario.load(name)
-            checked.append(
-                {"scenario": name, "ok": True, "id": found.id, "counts": _counts(found), "faults": []}
-            )
+            checked.append({"scenario": name, "ok": True, "id": found.id, "counts": _counts(found), "faults": []})
         except ScenarioError as error:
             faults = [fault.as_dict() for fault in error.faults]
-            checked.append(
-                {"scenario": name, "ok": False, "faults": faults, "told": list(map(str, error.faults))}
-            )
+            checked.append({"scenario": name, "ok": False, "faults": faults, "told": list(map(str, error.faults))})
     _tell_checked(checked, as_json)
     raise typer.Exit(DONE if all(one["ok"] for one in checked) else BAD_INPUT)
 
@@ -315,9 +305,7 @@ def _tell_checked(checked: list[dict[str, Any]], as_json: bool) -> None:
 
 def _row(about: dict[str, Any]) -> str:
     days = "" if about["days"] is None else f"{about['days']:g} days"
-    summary = textwrap.fill(
-        " ".join(about["summary"].split()), 88, initial_indent="  ", subsequent_indent="  "
-    )
+    summary = textwrap.fill(" ".join(about["summary"].split()), 88, initial_indent="  ", subsequent_indent="  ")
     heading = f"{about['name']}: " + ", ".join(part for part in (about["title"], days) if part)
     return f"{heading.rstrip(': ')}\n{summary}"
 
@@ -355,9 +343,7 @@ def _claimed(folder: Path, force: bool) -> list[Path]:
             return missing
     except OSError as error:
         _give_back(missing)
-        raise typer.BadParameter(
-            f"{folder}: cannot be written to ({_reason(error)})", param_hint="--out"
-        ) from None
+        raise typer.BadParameter(f"{folder}: cannot be written to ({_reason(error)})", param_hint="--out") from None
 
 
 def _refuse_to_overwrite(folder: Path, force: bool) -> None:
@@ -384,7 +370,7 @@ def _give_back(made: list[Path]) -> None:
 
 def _run(scenario: Scenario, seed: int, quiet: bool) -> tuple[Result, int]:
     """Run, showing how far it has come; return the result and the exit code."""
-    from sim.run import run
+    from sim.runs import run
 
     with _stoppable() as stopped, _progress(scenario, shown=not quiet and sys.stderr.isatty()) as progress:
         try:

@@ -251,9 +251,7 @@ def route(
         flow_t=flow_t,
         sent_t=_booked(sent, together.origin, together.faction, source_t.shape),
         delivered_t=_booked(sent * together.survival, together.destination, together.faction, source_t.shape),
-        lost_t=_booked(
-            sent * (1 - together.survival), together.destination, together.faction, source_t.shape
-        ),
+        lost_t=_booked(sent * (1 - together.survival), together.destination, together.faction, source_t.shape),
         cuts=tuple(cuts),
         parcels=together,
     )
@@ -348,9 +346,7 @@ def _flows(
     if not ((source_t >= 0).all() and (demand_t >= 0).all()):
         raise ValueError("source_t and demand_t are in t/day, at least 0")
     if not places == network.places == place.shape[1]:
-        raise ValueError(
-            f"source_t has {places} places, the network {network.places}, access {place.shape[1]}"
-        )
+        raise ValueError(f"source_t has {places} places, the network {network.places}, access {place.shape[1]}")
     tail, head = network.arcs
     cost = network.cost(parameters)
     left = np.tile(_units(network.capacity_t_day, parameters), (len(place), 1))
@@ -359,9 +355,7 @@ def _flows(
         mine = _units(share[:, :, faction] * network.capacity_t_day, parameters)
         roads = np.repeat(np.minimum(left, mine), 2, axis=1)
         open_here = place[:, :, faction] > 0
-        capacity = np.concatenate(
-            [roads, open_here * source[:, faction], open_here * demand[:, faction]], axis=1
-        )
+        capacity = np.concatenate([roads, open_here * source[:, faction], open_here * demand[:, faction]], axis=1)
         flow, value = min_cost_max_flows(places + 2, tail, head, capacity, cost, places, places + 1)
         yield faction, capacity, flow, value
         left -= flow[:, : roads.shape[1]].reshape(*left.shape, 2).sum(axis=2)

@@ -19,14 +19,22 @@ class DiplomacyParameters(Parameters):
     """What an announced conference does."""
 
     resolve_change: float = param(
-        0.0, unit="1", low=-1.0, high=1.0, grade="literature",
+        0.0,
+        unit="1",
+        low=-1.0,
+        high=1.0,
+        grade="literature",
         doc="change of resolve a month while a conference is announced",
         source="Ruhe 2021: no lasting effect unless the core issue is negotiated; A24",
     )
 
 
 def expect(
-    theatre: Theatre, parties: npt.NDArray[np.bool_], barred: npt.NDArray[np.bool_], p: DiplomacyParameters, step_h: float
+    theatre: Theatre,
+    parties: npt.NDArray[np.bool_],
+    barred: npt.NDArray[np.bool_],
+    p: DiplomacyParameters,
+    step_h: float,
 ) -> None:
     """Move the resolve of the parties [F] to an announced conference, but not of those `barred` by their horizon."""
     moved = parties & ~barred

@@ -27,38 +27,68 @@ class DisplacementParameters(Parameters):
     """Hazards of leaving and returning, and the choice of a destination."""
 
     flee_per_hour: float = param(
-        0.006, unit="1/h", low=0.0, high=1.0, grade="assumed", doc="hazard of leaving under heavy fire",
+        0.006,
+        unit="1/h",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="hazard of leaving under heavy fire",
         source="civilians in Qusayr: about 25,000 in mid-May, over 10,000 on 1 June 2013",
     )
     flee_half: float = param(
-        1e-3, unit="1/h", low=1e-8, high=1.0, grade="assumed",
+        1e-3,
+        unit="1/h",
+        low=1e-8,
+        high=1.0,
+        grade="assumed",
         doc="hazard of being hit in the open at which the hazard of leaving is half its greatest",
         source="a town under assault against a street with sniping",
     )
     exposure_half: float = param(
-        0.05, unit="1", low=1e-5, high=10.0, grade="assumed",
+        0.05,
+        unit="1",
+        low=1e-5,
+        high=10.0,
+        grade="assumed",
         doc="danger lived through (expected hits) that doubles the hazard of leaving",
         source="those who were near leave first",
     )
     return_per_day: float = param(
-        0.02, unit="1/d", low=0.0, high=5.0, grade="assumed", doc="rate of return when home is quiet",
+        0.02,
+        unit="1/d",
+        low=0.0,
+        high=5.0,
+        grade="assumed",
+        doc="rate of return when home is quiet",
         source="weeks; people return to Tripoli's quarters, few to Qusayr",
     )
     distance_scale_h: float = param(
-        3.0, unit="h", low=0.1, high=100.0, grade="literature", doc="travel time at which a destination's weight falls by e",
+        3.0,
+        unit="h",
+        low=0.1,
+        high=100.0,
+        grade="literature",
+        doc="travel time at which a destination's weight falls by e",
         source="Flee (Suleimenova, Bell & Groen 2017) weighs destinations by inverse distance",
     )
     kin_exponent: float = param(
-        1.0, unit="1", low=0.0, high=5.0, grade="assumed", doc="exponent of the share of one's own community there",
+        1.0,
+        unit="1",
+        low=0.0,
+        high=5.0,
+        grade="assumed",
+        doc="exponent of the share of one's own community there",
         source="people go where they have kin",
     )
     road_half_t_day: float = param(
-        20.0, unit="t/d", low=0.1, high=10000.0, grade="assumed",
+        20.0,
+        unit="t/d",
+        low=0.1,
+        high=10000.0,
+        grade="assumed",
         doc="capacity of the narrowest road on the way at which a destination has half its weight",
         source="tracks carry fewer people than highways",
     )
-
-
 
 
 def destinations(theatre: Theatre, city: City, p: DisplacementParameters) -> Floats:

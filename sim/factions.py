@@ -26,20 +26,39 @@ class EffortParameters(Parameters):
     """How much of a reserve moves, and when it does not."""
 
     reserve_share: float = param(
-        0.10, unit="1", low=0.0, high=1.0, grade="assumed",
+        0.10,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
         doc="share of the fighters in places nobody contests that may be sent to fronts",
         source="most of a force is tied to its garrisons",
     )
     sent_per_day: float = param(
-        0.10, unit="1/d", low=0.0, high=1.0, grade="assumed", doc="share of that reserve sent in a day",
+        0.10,
+        unit="1/d",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="share of that reserve sent in a day",
         source="reinforcements came over days",
     )
     hopeless_ratio: float = param(
-        0.05, unit="1", low=0.0, high=1.0, grade="assumed",
-        doc="own share of combat power at a front below which no more are sent", source="no reinforcing of lost causes",
+        0.05,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="own share of combat power at a front below which no more are sent",
+        source="no reinforcing of lost causes",
     )
     march_km_per_h: float = param(
-        8.0, unit="km/h", low=1.0, high=100.0, grade="assumed", doc="speed of a withdrawal over open country",
+        8.0,
+        unit="km/h",
+        low=1.0,
+        high=100.0,
+        grade="assumed",
+        doc="speed of a withdrawal over open country",
         source="on foot and by car",
     )
 
@@ -48,28 +67,57 @@ class WithdrawalParameters(Parameters):
     """When a faction gives a place up."""
 
     ratio_limit: float = param(
-        0.10, unit="1", low=0.0, high=1.0, grade="assumed",
+        0.10,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
         doc="own share of combat power in the place below which a faction leaves",
         source="forces leave when hopelessly outweighed",
     )
     stock_limit_days: float = param(
-        1.0, unit="d", low=0.0, high=60.0, grade="assumed", doc="days of supplies below which it leaves",
+        1.0,
+        unit="d",
+        low=0.0,
+        high=60.0,
+        grade="assumed",
+        doc="days of supplies below which it leaves",
         source="retreat of 3-5 June 2013 was reported for want of ammunition",
     )
     resolve_limit: float = param(
-        0.25, unit="1", low=0.0, high=1.0, grade="assumed", doc="resolve below which it leaves",
+        0.25,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="resolve below which it leaves",
         source="a vote of commanders decided the retreat",
     )
     resolve_lost_by_losses: float = param(
-        2.0, unit="1", low=0.0, high=20.0, grade="assumed",
-        doc="resolve lost when the whole force is lost once over", source="forces break well before annihilation",
+        2.0,
+        unit="1",
+        low=0.0,
+        high=20.0,
+        grade="assumed",
+        doc="resolve lost when the whole force is lost once over",
+        source="forces break well before annihilation",
     )
     resolve_lost_by_ground: float = param(
-        0.35, unit="1", low=0.0, high=2.0, grade="assumed", doc="resolve lost with the whole place",
+        0.35,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="resolve lost with the whole place",
         source="loss of ground shakes a defence",
     )
     resolve_recovery_days: float = param(
-        30.0, unit="d", low=1.0, high=1000.0, grade="assumed", doc="time in which resolve recovers",
+        30.0,
+        unit="d",
+        low=1.0,
+        high=1000.0,
+        grade="assumed",
+        doc="time in which resolve recovers",
         source="weeks",
     )
 
@@ -119,7 +167,14 @@ def _wanted(theatre: Theatre, p: EffortParameters, place: int, f: int) -> float:
 
 
 def _send(
-    theatre: Theatre, place: int, f: int, number: int, reserve: Floats, p: EffortParameters, step: int, step_h: float
+    theatre: Theatre,
+    place: int,
+    f: int,
+    number: int,
+    reserve: Floats,
+    p: EffortParameters,
+    step: int,
+    step_h: float,
 ) -> None:
     for origin, part in enumerate(apportion(number, reserve)):
         if part:
@@ -146,7 +201,12 @@ def feel(theatre: Theatre, killed: Ints, ground: Floats, p: WithdrawalParameters
 
 
 def withdraw(
-    theatre: Theatre, supply: SupplyParameters, w: WithdrawalParameters, p: EffortParameters, step: int, step_h: float
+    theatre: Theatre,
+    supply: SupplyParameters,
+    w: WithdrawalParameters,
+    p: EffortParameters,
+    step: int,
+    step_h: float,
 ) -> list[tuple[int, int, int, str]]:
     """Let factions give places up; return (place, faction, destination, reason) of each withdrawal."""
     gone = []

@@ -27,7 +27,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from sim import geography, measures
-from sim.run import Result
+from sim.runs import Result
 from sim.schema import Place
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#666666")
@@ -275,9 +275,7 @@ def _draw_outlines(axes: Axes) -> None:
     for country in geography.countries():
         axes.add_patch(PathPatch(_path(country.rings), facecolor=LAND, edgecolor="none", zorder=0.1))
     for province in geography.provinces():
-        axes.add_patch(
-            PathPatch(_path(province.rings), facecolor="none", edgecolor=BORDER, linewidth=0.3, zorder=0.2)
-        )
+        axes.add_patch(PathPatch(_path(province.rings), facecolor="none", edgecolor=BORDER, linewidth=0.3, zorder=0.2))
     for country in geography.countries():
         axes.add_patch(
             PathPatch(_path(country.rings), facecolor="none", edgecolor="#8A8578", linewidth=0.9, zorder=0.3)

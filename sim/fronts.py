@@ -40,44 +40,83 @@ class EngagementParameters(Parameters):
     """How fighters engage, and how groups merge and break up."""
 
     initiations_per_hour: float = param(
-        0.02, unit="1/h", low=1e-4, high=1.0, grade="assumed",
+        0.02,
+        unit="1/h",
+        low=1e-4,
+        high=1.0,
+        grade="assumed",
         doc="engagements that one group opens in an hour at full intensity",
         source="sets the number of engagements, not the expected losses",
     )
     turnover_per_hour: float = param(
-        0.02, unit="1/h", low=0.0, high=1.0, grade="assumed",
+        0.02,
+        unit="1/h",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
         doc="regroupings (mergers or break-ups) an hour for each fighter in contact",
         source="Bohorquez et al. 2009; the rate only sets how fast sizes settle",
     )
     shatter_share: float = param(
-        0.05, unit="1", low=0.0, high=1.0, grade="assumed",
+        0.05,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
         doc="share of regroupings in which a group breaks up wholly",
         source="Bohorquez et al. 2009: small",
     )
     readiness_loss_per_hour: float = param(
-        0.09, unit="1/h", low=0.0, high=1.0, grade="assumed",
+        0.09,
+        unit="1/h",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
         doc="rate at which an assault wears down the readiness of a force in contact",
         source="an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about 19 a day)",
     )
     readiness_gain_per_hour: float = param(
-        0.016, unit="1/h", low=0.0, high=1.0, grade="assumed", doc="rate at which rest restores it",
+        0.016,
+        unit="1/h",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="rate at which rest restores it",
         source="rotation within days",
     )
     wounded_per_killed: float = param(
-        3.0, unit="1", low=0.0, high=15.0, grade="literature", doc="fighters wounded for each killed",
+        3.0,
+        unit="1",
+        low=0.0,
+        high=15.0,
+        grade="literature",
+        doc="fighters wounded for each killed",
         source="Coupland & Meddings 1999: at least 2; claims of 19 May 2013: 70 wounded to 23 killed",
     )
     recover_days: float = param(
-        25.0, unit="d", low=1.0, high=1000.0, grade="assumed", doc="mean time until a wounded fighter returns",
+        25.0,
+        unit="d",
+        low=1.0,
+        high=1000.0,
+        grade="assumed",
+        doc="mean time until a wounded fighter returns",
         source="gunshot and blast wounds",
     )
     civilian_hit_per_hour: float = param(
-        4.0e-6, unit="1/(h fighter)", low=0.0, high=1e-3, grade="assumed",
+        4.0e-6,
+        unit="1/(h fighter)",
+        low=0.0,
+        high=1e-3,
+        grade="assumed",
         doc="hazard of being hit, for a person in the open, for each fighter firing in the place",
         source="order of 50 to 100 civilians killed in Qusayr",
     )
     area_fire_reference: float = param(
-        1000.0, unit="people", low=10.0, high=100000.0, grade="assumed",
+        1000.0,
+        unit="people",
+        low=10.0,
+        high=100000.0,
+        grade="assumed",
         doc="opponents in contact at which area fire is as deadly as aimed fire",
         source="Deitchman 1962: area fire grows with the number exposed",
     )
@@ -87,17 +126,29 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.16, unit="1/h", low=0.0, high=5.0, grade="assumed",
+        0.16,
+        unit="1/h",
+        low=0.0,
+        high=5.0,
+        grade="assumed",
         doc="speed of an unopposed advance at full readiness",
         source="more than half of Qusayr within the first day (A04)",
     )
     consolidation: float = param(
-        2.0, unit="1", low=0.5, high=5.0, grade="assumed",
+        2.0,
+        unit="1",
+        low=0.5,
+        high=5.0,
+        grade="assumed",
         doc="exponent by which a shrinking perimeter slows the advance",
         source="0.5 on the first day, 0.8 by the eleventh",
     )
     balance: float = param(
-        0.25, unit="1", low=0.0, high=0.9, grade="assumed",
+        0.25,
+        unit="1",
+        low=0.0,
+        high=0.9,
+        grade="assumed",
         doc="share of the combat power in place at which an attacker stands still",
         source="attackers need an advantage over prepared defenders",
     )
@@ -138,7 +189,14 @@ class Groups:
         """Return the opponents killed in this step."""
         return int(
             kernel.engage(
-                self.sizes, self.count, initiations, kills_per_fighter, self.lane, step, code("engage"), *chance.key
+                self.sizes,
+                self.count,
+                initiations,
+                kills_per_fighter,
+                self.lane,
+                step,
+                code("engage"),
+                *chance.key,
             )
         )
 
@@ -218,7 +276,15 @@ class Battle:
             settled = gain / (loss + gain)
             ready[:] = settled + (ready - settled) * math.exp(-(loss + gain) * step_h)
 
-    def settle(self, theatre: Theatre, losses: Losses, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> None:
+    def settle(
+        self,
+        theatre: Theatre,
+        losses: Losses,
+        p: EngagementParameters,
+        chance: Chance,
+        step: int,
+        step_h: float,
+    ) -> None:
         """Take losses out of the forces, bring recovered fighters back, and let groups change."""
         here = self.place
         theatre.fighters[here] -= losses.killed + losses.wounded
@@ -297,5 +363,5 @@ def _speed(theatre: Theatre, place: int, f: int, power: Floats, theirs: float, p
     foe_power = float(power[foes].sum()) * (1.0 + (theatre.cover[place] - 1.0) * theirs)
     edge = max(0.0, (side_power / (side_power + foe_power) - p.balance) / (1.0 - p.balance))
     ready = float(theatre.readiness[place, f])
-    return p.advance_per_hour * assault * ready * edge * float(power[f]) / side_power * theirs**p.consolidation
-
+    part = float(power[f]) / side_power
+    return float(p.advance_per_hour * assault * ready * edge * part * theirs**p.consolidation)

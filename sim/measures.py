@@ -22,7 +22,7 @@ from sim.incidents import local_days, rounds, times
 from sim.record import Record
 
 if TYPE_CHECKING:
-    from sim.run import Result
+    from sim.runs import Result
     from sim.scenario import Scenario
 
 Float = NDArray[np.float64]

@@ -14,17 +14,17 @@ import numpy.typing as npt
 from sim import agents, channels, diplomacy, displacement, events, factions, fronts, security, strikes, supply
 from sim.bookkeeping import Bookkeeper, Toll
 from sim.chance import Chance, code
+from sim.mobilisation import Outlook, perceive
 from sim.neighbourhoods import STATES, City
 from sim.observers import report_day
 from sim.record import Record
-from sim.residents import AWAY, THREADS_FROM, Hour, Outlook, Residents, perceive, rates_of_the_hour
+from sim.residents import AWAY, THREADS_FROM, Hour, Residents, rates_of_the_hour
 from sim.scenario import Scenario
-from sim.schema import ScenarioFile
 from sim.seen import Seen, freeze
 from sim.theatre import Floats, Theatre, half_life_factor
 
 
-class SpilloverModel(mesa.Model):  # type: ignore[misc]
+class SpilloverModel(mesa.Model):
     """One run of a scenario; `run_for(n)` advances n steps."""
 
     states = STATES
@@ -53,7 +53,7 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
         self._send_volunteers()
         self._make_agents()
         self.scheduled = self._schedule()
-        supply.supply_effect(self.theatre, self.file.supply)
+        supply.take_stock(self.theatre, self.file.supply, self.file.stock)
         self._remember_the_war_so_far()
 
     # --- the hour: one line, one thing that happens; scheduled events come just before -------------------
@@ -90,6 +90,7 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
     def factions_value_places(self) -> None:
         """Let factions work out what places are worth (daily)."""
         if self._new_day():
+            supply.take_stock(self.theatre, self.file.supply, self.file.stock)
             factions.value_places(self.theatre, self.file.supply)
             self.books.note_values(self.now)
 
@@ -113,7 +114,6 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
             self.destinations = displacement.destinations(self.theatre, self.city, file.displacement)
             self.books.note_flows(self.now)
         supply.use_and_receive(self.theatre, file.supply, file.stock, self.now, self.step_h)
-        supply.supply_effect(self.theatre, file.supply)
 
     def fronts_fight(self) -> None:
         """Fight one hour at every front."""
@@ -148,7 +148,9 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
         hour = self.residents.hour(rates, sites, groups, self.destinations, self.now, self.pool)
         self._bring_weapons_home(hour)
         self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
-        self.books.note_residents(self.now, hour, self.seen, file.fire.hit_per_hour, file.engagement.civilian_hit_per_hour)
+        self.books.note_residents(
+            self.now, hour, self.seen, file.fire.hit_per_hour, file.engagement.civilian_hit_per_hour
+        )
 
     def forces_respond(self) -> None:
         """Let security forces come, stand, be shot at and leave."""
@@ -335,7 +337,12 @@ class SpilloverModel(mesa.Model):  # type: ignore[misc]
     def _bring_weapons_home(self, hour: Hour) -> None:
         p, city = self.file.channels.fighters, self.city
         if hour.back.any() and channels.is_on(p):
-            more = np.divide(p.weapons_home * hour.back, city.able_people, out=np.zeros(city.groups), where=city.able_people > 0)
+            more = np.divide(
+                p.weapons_home * hour.back,
+                city.able_people,
+                out=np.zeros(city.groups),
+                where=city.able_people > 0,
+            )
             city.armed_share = np.minimum(1.0, city.armed_share + more)
 
     def census(self) -> dict[str, Any]:

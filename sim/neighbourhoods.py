@@ -209,7 +209,7 @@ class _Builder:
 
     def _lay_out(self, n: int, name: str, ground: Ground) -> None:
         spec = self.file.neighbourhoods[name]
-        quarter = [i for i, other in enumerate(self._quarters(spec.place)) if other is spec][0]
+        quarter = next(i for i, other in enumerate(self._quarters(spec.place)) if other is spec)
         cells = np.flatnonzero(ground.raster.owner.ravel() == quarter)
         agents = max(1, round(spec.residents / spec.people_per_agent))
         members = apportion(agents, np.array(list(spec.communities.values())))
@@ -254,7 +254,6 @@ class _Builder:
                     if self.names[city.neighbourhood[g]] == here and hostile[ids[city.community[g]]] & facing:
                         city.facing[g] = True
 
-
     def _post(self, city: City) -> None:
         """Find where the mobilised of each site stand: the own cell nearest to home among those near the line."""
         for line in self.file.lines_of_contact.values():
@@ -266,7 +265,9 @@ class _Builder:
                 for g in np.flatnonzero(city.neighbourhood == n):
                     where = slice(city.first_site[g], city.last_site[g])
                     home = city.site_cell[where]
-                    near = home[away[home] <= max(self.file.fire.posts_m, float(away[home].min()) + ground.raster.cell_m)]
+                    near = home[
+                        away[home] <= max(self.file.fire.posts_m, float(away[home].min()) + ground.raster.cell_m)
+                    ]
                     city.site_post[where] = nearest(near, home, ground.raster.shape[1])
 
 

@@ -50,9 +50,7 @@ def report_day(
                     )
         if "outside_fighters" in observer.denies:
             truth = int(theatre.present[:, theatre.outside].sum())
-            claims.append(
-                common | {"place": "", "topic": "outside_fighters", "party": "", "value": 0, "truth": truth}
-            )
+            claims.append(common | {"place": "", "topic": "outside_fighters", "party": "", "value": 0, "truth": truth})
     return claims
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.fields import FieldInfo
 
 Grade = Literal["article", "measured", "press", "literature", "assumed"]
@@ -44,7 +44,7 @@ def param(
     doc: str = "",
 ) -> Any:
     """Declare a parameter: its default, unit, inclusive range, grade and source."""
-    declared = {"unit": unit, "source": source, "grade": grade}
+    declared: dict[str, JsonValue] = {"unit": unit, "source": source, "grade": grade}
     return Field(default, ge=low, le=high, description=doc, json_schema_extra={"declared": declared})
 
 
@@ -86,9 +86,8 @@ def walk(element: BaseModel, path: str = "") -> Iterator[Declared]:
 def declaration(field: FieldInfo) -> dict[str, str] | None:
     """Return unit, source and grade of a field declared with `param`, or None."""
     extra = field.json_schema_extra
-    if isinstance(extra, dict) and "declared" in extra:
-        return dict(extra["declared"])  # type: ignore[arg-type, call-overload]
-    return None
+    declared = extra.get("declared") if isinstance(extra, dict) else None
+    return {key: str(value) for key, value in declared.items()} if isinstance(declared, dict) else None
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:

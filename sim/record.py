@@ -1,6 +1,6 @@
 """What a run remembers while it goes: plain columns, filled once an hour.
 
-The model writes here and never reads; `sim.run` turns it into tables and a folder.
+The model writes here and never reads; `sim.runs` turns it into tables and a folder.
 """
 
 from __future__ import annotations

@@ -24,9 +24,11 @@ from sim.corridors import SupplyParameters
 from sim.diplomacy import DiplomacyParameters
 from sim.displacement import DisplacementParameters
 from sim.factions import EffortParameters, WithdrawalParameters
+from sim.fire import FireParameters
 from sim.fronts import ControlParameters, EngagementParameters
+from sim.memory import TollParameters
+from sim.mobilisation import MobilisationParameters, ProvocationParameters
 from sim.parameters import Strict, param
-from sim.residents import FireParameters, MobilisationParameters, ProvocationParameters, TollParameters
 from sim.security import SecurityParameters
 from sim.strikes import StrikeParameters
 from sim.supply import StockParameters
@@ -140,7 +142,8 @@ class Neighbourhood(Element):
     )
     volunteers: dict[str, Volunteers] = Field(default_factory=dict, description="by community")
     arrivals_per_day: dict[str, Amount] = Field(
-        default_factory=dict, description="refugees from outside the modelled places settling here a day, by community"
+        default_factory=dict,
+        description="refugees from outside the modelled places settling here a day, by community",
     )
     sides: dict[str, str] = Field(default_factory=dict, description="name of the armed residents, by community")
 
@@ -166,7 +169,10 @@ class Faction(Element):
     )
     contact: float = param(0.3, unit="1", low=0, high=1, source="share of a force in contact during an assault")
     firepower: float = param(
-        0.15, unit="1/(d fighter)", low=0, high=5,
+        0.15,
+        unit="1/(d fighter)",
+        low=0,
+        high=5,
         source="opponents killed a day by one fighter in contact, in the open, fully supplied and ready",
     )
     fire: Literal["aimed", "area"] = "aimed"
@@ -300,7 +306,15 @@ class NullEvent(EventBase):
 
 
 Event = Annotated[
-    Offensive | Reinforcement | Statement | Provocation | Deployment | Seal | Strike | BorderFire | Conference
+    Offensive
+    | Reinforcement
+    | Statement
+    | Provocation
+    | Deployment
+    | Seal
+    | Strike
+    | BorderFire
+    | Conference
     | NullEvent,
     Field(discriminator="kind"),
 ]
@@ -312,9 +326,15 @@ class Observer(Element):
     office: str = Field(description="an office or institution, never a person")
     places: tuple[str, ...] = Field((), description="where it reports from; empty for everywhere")
     covers: dict[str, Amount] = Field(
-        description="factor on the true number of killed, by faction id, `civilians` or `residents`; absent: not reported"
+        description="factor on the true number of killed, by faction or force id, `civilians` or `residents`"
     )
-    spread: float = param(0.15, unit="1", low=0, high=2, source="random relative error of a report (standard deviation of its log)")
+    spread: float = param(
+        0.15,
+        unit="1",
+        low=0,
+        high=2,
+        source="random relative error of a report (standard deviation of its log)",
+    )
     delay_h: float = param(12.0, unit="h", low=0, high=1000, source="from the event to the report")
     denies: tuple[Literal["outside_fighters"], ...] = ()
 
@@ -352,10 +372,18 @@ class Reports(Strict):
     """How outcomes are counted."""
 
     quiet_hours: float = param(
-        6.0, unit="h", low=0, high=1000, source="hours without a casualty that end an incident",
+        6.0,
+        unit="h",
+        low=0,
+        high=1000,
+        source="hours without a casualty that end an incident",
     )
     round_quiet_days: int = param(
-        3, unit="d", low=0, high=100, source="quiet days that end a round (definition used for the record of 2011-2013)",
+        3,
+        unit="d",
+        low=0,
+        high=100,
+        source="quiet days that end a round (definition used for the record of 2011-2013)",
     )
 
 

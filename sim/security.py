@@ -29,38 +29,76 @@ class SecurityParameters(Parameters):
     """How a security force responds, and what its presence does."""
 
     threshold_hits_per_day: float = param(
-        8.0, unit="people/d", low=0.0, high=1000.0, grade="assumed",
-        doc="killed and wounded a day in its place that call it out", source="it came in most rounds of 2011-2013",
+        8.0,
+        unit="people/d",
+        low=0.0,
+        high=1000.0,
+        grade="assumed",
+        doc="killed and wounded a day in its place that call it out",
+        source="it came in most rounds of 2011-2013",
     )
     quiet_hits_per_day: float = param(
-        3.0, unit="people/d", low=0.0, high=1000.0, grade="assumed",
-        doc="level below which a place counts as quiet", source="sporadic fire",
+        3.0,
+        unit="people/d",
+        low=0.0,
+        high=1000.0,
+        grade="assumed",
+        doc="level below which a place counts as quiet",
+        source="sporadic fire",
     )
     withdraw_after_h: float = param(
-        72.0, unit="h", low=1.0, high=5000.0, grade="assumed", doc="quiet time before it goes back",
+        72.0,
+        unit="h",
+        low=1.0,
+        high=5000.0,
+        grade="assumed",
+        doc="quiet time before it goes back",
         source="days after a truce",
     )
     deploy_per_hour: float = param(
-        0.15, unit="1/h", low=0.001, high=10.0, grade="assumed",
+        0.15,
+        unit="1/h",
+        low=0.001,
+        high=10.0,
+        grade="assumed",
         doc="share of the gap between present and ordered strength that is closed in an hour",
         source="a battalion moves within a day",
     )
     buffer_half: float = param(
-        500.0, unit="people", low=1.0, high=100000.0, grade="assumed",
-        doc="soldiers on the line at which fire across it is halved", source="checkpoints along one street",
+        500.0,
+        unit="people",
+        low=1.0,
+        high=100000.0,
+        grade="assumed",
+        doc="soldiers on the line at which fire across it is halved",
+        source="checkpoints along one street",
     )
     detain_per_hour: float = param(
-        2e-5, unit="1/(h person)", low=0.0, high=0.1, grade="assumed",
+        2e-5,
+        unit="1/(h person)",
+        low=0.0,
+        high=0.1,
+        grade="assumed",
         doc="hazard of detention of a mobilised resident for each soldier in sight",
         source="few arrests are reported in the rounds",
     )
     exposure: float = param(
-        0.05, unit="1", low=0.0, high=1.0, grade="assumed", doc="exposure of a soldier to the fire of either side",
+        0.01,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="exposure of a soldier to the fire of either side",
         source="armoured and behind positions; few soldiers were killed in the rounds",
     )
     posted_width_m: float = param(
-        60.0, unit="m", low=5.0, high=2000.0, grade="assumed",
-        doc="distance from the line of contact within which soldiers stand", source="one street and its corners",
+        60.0,
+        unit="m",
+        low=5.0,
+        high=2000.0,
+        grade="assumed",
+        doc="distance from the line of contact within which soldiers stand",
+        source="one street and its corners",
     )
 
 

@@ -15,15 +15,30 @@ class StrikeParameters(Parameters):
     """What a strike does, and how often fire strays over a border."""
 
     stock_destroyed: float = param(
-        0.5, unit="1", low=0.0, high=1.0, grade="assumed",
-        doc="share of the target's stock in the place that a strike destroys", source="reports differ widely",
+        0.5,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="share of the target's stock in the place that a strike destroys",
+        source="reports differ widely",
     )
     stray_per_day: float = param(
-        0.25, unit="1/d", low=0.0, high=50.0, grade="assumed",
-        doc="rate of stray fire into a place marked as exposed to it", source="several incidents on the Golan in May 2013",
+        0.25,
+        unit="1/d",
+        low=0.0,
+        high=50.0,
+        grade="assumed",
+        doc="rate of stray fire into a place marked as exposed to it",
+        source="several incidents on the Golan in May 2013",
     )
     stray_harm: float = param(
-        0.02, unit="1", low=0.0, high=1.0, grade="press", doc="probability that stray fire hurts a person",
+        0.02,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="press",
+        doc="probability that stray fire hurts a person",
         source="A20: no damage, no injuries",
     )
 

@@ -20,7 +20,7 @@ from sim import measures
 from sim.measures import EVERY_DAY, Days, Float
 
 if TYPE_CHECKING:
-    from sim.run import Result
+    from sim.runs import Result
     from sim.schema import Benchmark, Window
 
 SCHEMA = 1
@@ -109,9 +109,7 @@ def _beside(result: Result, given: Benchmark) -> dict[str, Any]:
 
 
 def _was_all_run(result: Result, window: Window) -> bool:
-    start, end = (
-        result.scenario.time_of(step).replace(tzinfo=None) for step in (0, result.record.steps_done)
-    )
+    start, end = (result.scenario.time_of(step).replace(tzinfo=None) for step in (0, result.record.steps_done))
     after = window.last + timedelta(days=1)
     return start <= datetime.combine(window.first, time()) and end >= datetime.combine(after, time())
 

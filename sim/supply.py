@@ -24,15 +24,30 @@ class StockParameters(Parameters):
     """What a front keeps in stock and uses."""
 
     target_days: float = param(
-        10.0, unit="d", low=0.5, high=100.0, grade="assumed", doc="days of full action that a front wants in stock",
+        10.0,
+        unit="d",
+        low=0.5,
+        high=100.0,
+        grade="assumed",
+        doc="days of full action that a front wants in stock",
         source="a week or two of reserves",
     )
     refill_days: float = param(
-        5.0, unit="d", low=0.2, high=100.0, grade="assumed", doc="time in which a gap is to be closed",
+        5.0,
+        unit="d",
+        low=0.2,
+        high=100.0,
+        grade="assumed",
+        doc="time in which a gap is to be closed",
         source="convoys within days",
     )
     idle_use: float = param(
-        0.1, unit="1", low=0.0, high=1.0, grade="assumed", doc="use in quiet, of the use in full action",
+        0.1,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="use in quiet, of the use in full action",
         source="food and fuel go on",
     )
 
@@ -44,7 +59,6 @@ def route_the_day(theatre: Theatre, supply: SupplyParameters, stock: StockParame
     theatre.open_share = access.corridor
     if not theatre.network.corridor_ids:
         return
-    theatre.wanted_t = wanted_t_day(theatre, supply, stock)
     day = route(theatre.network, access, theatre.source_t, theatre.wanted_t, theatre.road_order, supply)
     theatre.flow_t = day.flow_t
     theatre.lost_t += float(day.lost_t.sum())
@@ -73,7 +87,9 @@ def intensity_of_use(theatre: Theatre, stock: StockParameters) -> Floats:
     return np.maximum(stock.idle_use, busy)
 
 
-def use_and_receive(theatre: Theatre, supply: SupplyParameters, stock: StockParameters, step: int, step_h: float) -> None:
+def use_and_receive(
+    theatre: Theatre, supply: SupplyParameters, stock: StockParameters, step: int, step_h: float
+) -> None:
     """Take an hour's use from the stocks and add what arrives."""
     use = demand_t_day(theatre.present.astype(float), intensity_of_use(theatre, stock), supply) * (step_h / 24)
     spent = np.minimum(use, theatre.stock_t)
@@ -85,9 +101,16 @@ def use_and_receive(theatre: Theatre, supply: SupplyParameters, stock: StockPara
         for delivery in due:
             theatre.stock_t[delivery.place, delivery.faction] += delivery.tonnes
             theatre.delivered_t += delivery.tonnes
+    note_effect(theatre, supply)
 
 
-def supply_effect(theatre: Theatre, supply: SupplyParameters) -> None:
+def take_stock(theatre: Theatre, supply: SupplyParameters, stock: StockParameters) -> None:
+    """Note what each front wants in a day, and how effective its forces are by what they have."""
+    theatre.wanted_t = wanted_t_day(theatre, supply, stock)
+    note_effect(theatre, supply)
+
+
+def note_effect(theatre: Theatre, supply: SupplyParameters) -> None:
     """Note how effective each force is by its stock."""
     days = stock_days(theatre.stock_t, theatre.present.astype(float), supply)
     theatre.effect = effectiveness(days, supply.a0, supply.s_half_days)

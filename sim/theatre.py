@@ -118,21 +118,21 @@ class Theatre:
         control = np.zeros((P, F))
         population = np.zeros((P, C))
         for p, town in enumerate(towns):
-            for f, share in town.control.items():
-                control[p, f_of[f]] = share
-            for c, share in town.communities.items():
-                population[p, c_of[c]] = share * town.population
+            for name, share in town.control.items():
+                control[p, f_of[name]] = share
+            for name, share in town.communities.items():
+                population[p, c_of[name]] = share * town.population
         fighters = np.zeros((P, F), np.int64)
         stock_t = np.zeros((P, F))
         for f, army in enumerate(armies):
-            spread = np.array([army.deployed.get(p, 0.0) for p in places])
+            spread = np.array([army.deployed.get(name, 0.0) for name in places])
             fighters[:, f] = apportion(army.fighters, spread)
-            days = np.array([army.stock_days.get(p, 10.0) for p in places])
+            days = np.array([army.stock_days.get(name, file.stock.target_days) for name in places])
             stock_t[:, f] = days * fighters[:, f] * file.supply.use_t_per_fighter_day
         constituency = np.zeros((F, C))
         for f, army in enumerate(armies):
-            for c, share in army.constituency.items():
-                constituency[f, c_of[c]] = share
+            for name, share in army.constituency.items():
+                constituency[f, c_of[name]] = share
         source_t = np.zeros((P, F))
         for patron in file.patrons.values():
             for place, tonnes in patron.delivers_t_day.items():
@@ -177,7 +177,7 @@ class Theatre:
             constituency=constituency,
             hostility=_between_communities(file, c_of, "hostility", 0.0),
             solidarity=_between_communities(file, c_of, "solidarity", 1.0),
-            holder=np.array([f_of[a.holds_for] if a.holds_for else f for f, a in enumerate(armies)], np.int64),
+            holder=np.array([f_of[a.holds_for or name] for name, a in file.factions.items()], np.int64),
             outside=np.array([a.outside for a in armies], np.bool_),
             contact=np.array([a.contact for a in armies]),
             firepower=np.array([a.firepower for a in armies]),

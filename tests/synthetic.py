@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sim.record import EVENT_TYPES, Record, Series, Side
-from sim.run import Result, versions
+from sim.runs import Result, versions
 from sim.scenario import Scenario
 
 CHANNELS = ("kin", "alliance", "news", "proximity", "fighters")
@@ -197,9 +197,7 @@ SIDES = (
 def theatre(**values: Any) -> Scenario:
     """Return the scenario of the two towns, with other values at dotted paths (`clock__days=2`)."""
     scenario = Scenario.from_toml(THEATRE)
-    return (
-        scenario.with_values({key.replace("__", "."): v for key, v in values.items()}) if values else scenario
-    )
+    return scenario.with_values({key.replace("__", "."): v for key, v in values.items()}) if values else scenario
 
 
 def empty_record(scenario: Scenario, *, more_series: int = 0) -> Record:
@@ -214,9 +212,7 @@ def empty_record(scenario: Scenario, *, more_series: int = 0) -> Record:
         series += [Series(m, "people", place, "", c) for c in file.communities for m in ("killed", "wounded")]
         series += [Series("displaced_here", "people", place)]
         for faction in [*file.factions, *file.security_forces]:
-            series += [
-                Series(f"faction_{what}", "people", place, "", "", faction) for what in ("killed", "wounded")
-            ]
+            series += [Series(f"faction_{what}", "people", place, "", "", faction) for what in ("killed", "wounded")]
         for faction in file.factions:
             series += [
                 Series("control", "1", place, "", "", faction),
@@ -232,9 +228,7 @@ def book(record: Record, scenario: Scenario, **row: Any) -> None:
     places, quarters = list(file.places), list(file.neighbourhoods)
     quarter = row.get("neighbourhood")
     a, b = (sides.index(row[x]) if row.get(x) else -1 for x in ("side_a", "side_b"))
-    counts = [
-        row.get(f"{what}_{whom}", 0) for what in ("killed", "wounded") for whom in ("a", "b", "civilians")
-    ]
+    counts = [row.get(f"{what}_{whom}", 0) for what in ("killed", "wounded") for whom in ("a", "b", "civilians")]
     kind = EVENT_TYPES.index(row.get("event_type", "armed_clash"))
     number = -1 if quarter is None else quarters.index(quarter)
     record.fire.append((row["step"], places.index(row["place"]), number, a, b, kind, *counts))
@@ -244,18 +238,14 @@ def book(record: Record, scenario: Scenario, **row: Any) -> None:
             if count:
                 who = record.sides[side]
                 home = who.id if who.kind == "residents" else ""
-                record.values[
-                    row["step"], columns[Series(what, "people", row["place"], home, who.community)]
-                ] += count
+                record.values[row["step"], columns[Series(what, "people", row["place"], home, who.community)]] += count
                 if not home:
                     force = Series(f"faction_{what}", "people", row["place"], "", "", who.id)
                     record.values[row["step"], columns[force]] += count
         if civilians:
             home = quarter or ""
             community = next(iter(file.neighbourhoods[home].communities)) if home else "sunni"
-            record.values[row["step"], columns[Series(what, "people", row["place"], home, community)]] += (
-                civilians
-            )
+            record.values[row["step"], columns[Series(what, "people", row["place"], home, community)]] += civilians
 
 
 def record_of(scenario: Scenario, *, seed: int = 1, rows: int = 120, more_series: int = 0) -> Record:
@@ -301,9 +291,7 @@ def record_of(scenario: Scenario, *, seed: int = 1, rows: int = 120, more_series
     _levels(record, scenario, draw)
     places, factions = range(len(scenario.file.places)), range(len(scenario.file.factions))
     days = range(0, steps, a_day)
-    record.flows = [
-        (d, c, f, 4.5 * (c + 1) * (f + 1), 1.0 - 0.5 * c) for d in days for c in (0, 1) for f in factions
-    ]
+    record.flows = [(d, c, f, 4.5 * (c + 1) * (f + 1), 1.0 - 0.5 * c) for d in days for c in (0, 1) for f in factions]
     record.worth = [(d, p, f, float(10 - 3 * p + f)) for d in days for p in places for f in factions]
     claim = {
         "observer": "watch",

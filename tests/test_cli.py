@@ -52,7 +52,7 @@ class FakeResult:
 
 @dataclass
 class Runs:
-    """Stands in for `sim.run`: remembers what was asked, and does as it is told."""
+    """Stands in for `sim.runs`: remembers what was asked, and does as it is told."""
 
     asked: list[tuple[Scenario, int]] = field(default_factory=list)
     trouble: BaseException | None = None
@@ -75,11 +75,11 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     fake = Runs()
-    module: Any = types.ModuleType("sim.run")
+    module: Any = types.ModuleType("sim.runs")
     module.run = fake.run
     figures: Any = types.ModuleType("sim.figures")
     figures.timeline = figures.theatre_map = lambda result, path: path.write_text("a picture")
-    for name, stand_in in (("run", module), ("figures", figures)):
+    for name, stand_in in (("runs", module), ("figures", figures)):
         monkeypatch.setitem(sys.modules, f"sim.{name}", stand_in)
         monkeypatch.setattr(sim, name, stand_in, raising=False)
     return fake
@@ -96,9 +96,7 @@ def test_help_imports_nothing_heavy() -> None:
         "assert result.exit_code == 0 and 'tell' in result.output, result.output\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -128,10 +126,7 @@ def test_check_counts_what_is_there(tmp_path: Path) -> None:
     path = written(tmp_path)
     result = spillover("check", path, "tiny")
     assert result.exit_code == 0
-    assert (
-        f"{path}: ok (2 places, 2 neighbourhoods, 2 factions, 1 corridor, 2 events, 72 steps)"
-        in result.stdout
-    )
+    assert f"{path}: ok (2 places, 2 neighbourhoods, 2 factions, 1 corridor, 2 events, 72 steps)" in result.stdout
     assert "tiny: ok (" in result.stdout
 
 
@@ -381,9 +376,7 @@ def plug_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         "def two() -> None:\n"
         "    typer.echo('two')\n"
     )
-    (tmp_path / "plugged_out.py").write_text(
-        "def broken():\n    '''Never get here.'''\nimport nosuchmodule\n"
-    )
+    (tmp_path / "plugged_out.py").write_text("def broken():\n    '''Never get here.'''\nimport nosuchmodule\n")
     monkeypatch.syspath_prepend(tmp_path)
     names = {
         "count": "plugged_in:count",

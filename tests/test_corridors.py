@@ -91,9 +91,7 @@ def theatres(draw, places=6, factions=3):
 def test_a_road_is_as_open_as_the_worse_held_of_its_ends():
     network = roads(3, (0, 1, 10), (1, 2, 10))
     control = np.array([[1.0, 0.0], [0.6, 0.4], [0.05, 0.95]])
-    access = passable(
-        network, control, np.eye(2, dtype=bool), np.zeros(3, bool), none_closed(network), PARAMETERS
-    )
+    access = passable(network, control, np.eye(2, dtype=bool), np.zeros(3, bool), none_closed(network), PARAMETERS)
     assert access.corridor.tolist() == [[0.6, 0.0], [0.0, 0.4]]
     assert access.place.tolist() == [[1.0, 0.0], [0.6, 0.4], [0.0, 0.95]]
 
@@ -172,20 +170,14 @@ def test_a_contested_end_narrows_the_road():
 def test_a_hostile_place_neither_receives_nor_lets_pass_nor_uses_its_own_depot():
     network = roads(3, (0, 1, 9), (1, 2, 9))
     control = np.array([[1.0, 0.0], [0.05, 0.95], [1.0, 0.0]])
-    access = passable(
-        network, control, np.eye(2, dtype=bool), np.zeros(3, bool), none_closed(network), PARAMETERS
-    )
-    routing = route(
-        network, access, table(3, 2, p0f0=9, p1f0=1), table(3, 2, p1f0=2, p2f0=2), [0, 1], PARAMETERS
-    )
+    access = passable(network, control, np.eye(2, dtype=bool), np.zeros(3, bool), none_closed(network), PARAMETERS)
+    routing = route(network, access, table(3, 2, p0f0=9, p1f0=1), table(3, 2, p1f0=2, p2f0=2), [0, 1], PARAMETERS)
     assert not routing.delivered_t.any()
 
 
 def test_a_depot_serves_the_place_it_stands_in_without_a_road():
     network = roads(3, (1, 2, 9))
-    routing = route(
-        network, everywhere(network), table(3, 1, p0f0=np.inf), table(3, 1, p0f0=2), [0], PARAMETERS
-    )
+    routing = route(network, everywhere(network), table(3, 1, p0f0=np.inf), table(3, 1, p0f0=2), [0], PARAMETERS)
     assert routing.delivered_t.ravel() == pytest.approx([2, 0, 0])
     assert routing.parcels.delay_h.tolist() == [0.0]
 
@@ -198,9 +190,7 @@ def test_the_cut_names_the_bottleneck_and_nothing_where_demand_is_met():
     assert short.cuts == ((1, 2),)
     assert met.cuts == ((),)
     without = replace(network, capacity_t_day=np.array([9.0, 0.0, 0.0, 9.0]))
-    assert not route(
-        without, everywhere(network), depot, table(4, 1, p3f0=8), [0], PARAMETERS
-    ).delivered_t.any()
+    assert not route(without, everywhere(network), depot, table(4, 1, p3f0=8), [0], PARAMETERS).delivered_t.any()
 
 
 @often
@@ -249,9 +239,7 @@ def test_no_plan_sends_more_for_the_first_in_order(theatre):
     here = access.place[:, first] > 0
     usable = np.floor(access.corridor[:, first] * network.capacity_t_day * 100 + 1e-6) / 100
     capacity = np.concatenate([np.repeat(usable, 2), here * source[:, first], here * demand[:, first]])
-    best = linprog(
-        -leaves[-2], A_eq=leaves[:-2], b_eq=np.zeros(network.places), bounds=[(0, c) for c in capacity]
-    )
+    best = linprog(-leaves[-2], A_eq=leaves[:-2], b_eq=np.zeros(network.places), bounds=[(0, c) for c in capacity])
     assert sent == pytest.approx(-best.fun, abs=1e-6)
 
 
@@ -360,9 +348,7 @@ def test_stakes_are_those_of_routing_every_case_by_itself(theatre):
                 shares[place] = who
                 ends = np.minimum(shares[network.end_a], shares[network.end_b])
                 case = Access(shares, ends * ~closed[:, None])
-                reached.append(
-                    route(network, case, source, demand, order, PARAMETERS).sent_t[:, faction].sum()
-                )
+                reached.append(route(network, case, source, demand, order, PARAMETERS).sent_t[:, faction].sum())
             assert stake[place, faction] == pytest.approx(reached[0] - reached[1])
 
 

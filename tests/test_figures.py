@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from synthetic import ELSEWHERE, empty_record, record_of, result_of, theatre
 
 from sim.figures import theatre_map, timeline
-from sim.run import Result
+from sim.runs import Result
 from sim.scenario import Scenario
 
 DRAWN = pytest.mark.parametrize("draw", [timeline, theatre_map])

@@ -194,9 +194,7 @@ def test_the_cheap_way_fills_before_the_dear_one():
 
 def test_an_early_choice_is_taken_back_where_more_gets_through_that_way():
     # The cheapest path 0-1-2-3 must be undone: both units pass only over 0-1-3 and 0-2-3.
-    flow, value = min_cost_max_flow(
-        *graph([(0, 1, 1, 1), (0, 2, 1, 9), (1, 2, 1, 1), (1, 3, 1, 9), (2, 3, 1, 1)])
-    )
+    flow, value = min_cost_max_flow(*graph([(0, 1, 1, 1), (0, 2, 1, 9), (1, 2, 1, 1), (1, 3, 1, 9), (2, 3, 1, 1)]))
     assert (flow.tolist(), value) == ([1, 1, 0, 1, 1], 2)
 
 

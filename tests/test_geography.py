@@ -19,9 +19,7 @@ WEST, SOUTH, EAST, NORTH = BOX
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     """The build script, imported without running it."""
-    spec = importlib.util.spec_from_file_location(
-        "build_geography", REPOSITORY / "scripts/build_geography.py"
-    )
+    spec = importlib.util.spec_from_file_location("build_geography", REPOSITORY / "scripts/build_geography.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -123,9 +123,7 @@ def test_nothing_is_lost_on_the_way_from_the_columns_to_incidents_and_back() -> 
     scenario = theatre()
     result = result_of(scenario, record_of(scenario, rows=400))
     counted = (
-        result.measures.query("neighbourhood != '' or community != ''")
-        .groupby("measure", observed=True)["value"]
-        .sum()
+        result.measures.query("neighbourhood != '' or community != ''").groupby("measure", observed=True)["value"].sum()
     )
     table = result.incidents
     assert table["best"].sum() == counted["killed"] > 100

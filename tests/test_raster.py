@@ -175,9 +175,7 @@ def walked_distance(x: float, y: float, line: Floats, steps: int) -> float:
     return float(np.hypot(*(walk - (x, y)).T).min())
 
 
-@given(
-    line=st.lists(st.tuples(st.floats(-300, 900), st.floats(-300, 900)), min_size=2, max_size=6).map(np.array)
-)
+@given(line=st.lists(st.tuples(st.floats(-300, 900), st.floats(-300, 900)), min_size=2, max_size=6).map(np.array))
 def test_distance_agrees_with_walking_the_line(line: Floats) -> None:
     raster = rasterise([footprint(420_000)], cell_m=100)
     distance = raster.distance_to_line(line)

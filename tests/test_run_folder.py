@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from synthetic import empty_record, record_of, result_of, theatre
 
-import sim.run
+import sim.runs
 from sim.record import Record
-from sim.run import FILES, SEAL, Progress, Result, RunFolderError, load, run
+from sim.runs import FILES, SEAL, Progress, Result, RunFolderError, load, run
 from sim.scenario import Scenario
 
 FRAMES = ("measures", "incidents", "ged_events", "fire", "corridors", "values", "claims", "events")
@@ -66,16 +66,12 @@ def test_parquet_files_say_the_same_as_the_tables(result: Result, kept: Path) ->
     with duckdb.connect() as database:
 
         def sums(name: str, column: str) -> tuple[Any, ...]:
-            return database.execute(
-                f"SELECT count(*), sum({column}) FROM '{kept / name}.parquet'"
-            ).fetchall()[0]
+            return database.execute(f"SELECT count(*), sum({column}) FROM '{kept / name}.parquet'").fetchall()[0]
 
         for name, column in (("measures", "value"), ("incidents", "best"), ("corridors", "flow_t_day")):
             table = getattr(result, name)
             assert sums(name, column) == (len(table), pytest.approx(table[column].sum()))
-        zone = database.execute(
-            f"SELECT value FROM parquet_kv_metadata('{kept / 'incidents'}.parquet')"
-        ).fetchall()
+        zone = database.execute(f"SELECT value FROM parquet_kv_metadata('{kept / 'incidents'}.parquet')").fetchall()
         assert zone == [(b"Asia/Damascus",)]
         times = f"SELECT epoch(min(date_start)) FROM '{kept / 'incidents'}.parquet'"
         assert database.execute(times).fetchall()[0][0] == result.incidents["date_start"].min().timestamp()
@@ -118,7 +114,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_crash_between_files_leaves_no_seal(
     result: Result, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, force: bool
 ) -> None:
-    folder, done, placed = tmp_path / "run", list[Path](), sim.run._placed
+    folder, done, placed = tmp_path / "run", list[Path](), sim.runs._placed
     if force:
         shutil.copytree(kept, folder)
 
@@ -128,7 +124,7 @@ def test_a_crash_between_files_leaves_no_seal(
         done.append(path)
         return placed(path, write)
 
-    monkeypatch.setattr(sim.run, "_placed", crash)
+    monkeypatch.setattr(sim.runs, "_placed", crash)
     with pytest.raises(OSError, match="no space"):
         result.save(folder, force=force)
     assert not (folder / SEAL).exists()
@@ -143,7 +139,7 @@ def test_a_crash_while_writing_a_file_leaves_no_part_of_it(
         raise OSError("the disk is gone")
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(sim.run, "_digest", crash)
+    monkeypatch.setattr(sim.runs, "_digest", crash)
     with pytest.raises(OSError, match="the disk is gone"):
         result.save(folder)
     assert list(folder.iterdir()) == []
@@ -203,7 +199,7 @@ class Played:
 def played(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Let `run` play a record; `stop_in` says in which step someone stops it."""
     options: dict[str, Any] = {}
-    monkeypatch.setattr(sim.run, "_model", lambda scenario, seed, threads: Played(scenario, **options))
+    monkeypatch.setattr(sim.runs, "_model", lambda scenario, seed, threads: Played(scenario, **options))
     return options
 
 
@@ -248,9 +244,7 @@ def test_the_same_seed_leaves_the_same_tables() -> None:
 def test_what_the_model_books_adds_up() -> None:
     result = run("tiny", seed=3)
     record: Record = result.record
-    counted = {
-        m: sum(result.columns.counts(m, "place").values()) for m in ("killed", "wounded", "faction_killed")
-    }
+    counted = {m: sum(result.columns.counts(m, "place").values()) for m in ("killed", "wounded", "faction_killed")}
     fire = np.array(record.fire)
     assert counted["killed"] == fire[:, 6:9].sum() > 0
     assert counted["wounded"] == fire[:, 9:12].sum() > 0

@@ -153,9 +153,7 @@ def test_a_later_value_loses_the_earlier_source(tmp_path: Path) -> None:
 def test_fault_names_the_file_that_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, {"fire.lethality": 1.7}, "base.toml")
-    path = text_file(
-        tmp_path, 'extends = "base.toml"\nfire.reach_m = 1.0\nchannels.kin.weigth = 1.0\n', "top.toml"
-    )
+    path = text_file(tmp_path, 'extends = "base.toml"\nfire.reach_m = 1.0\nchannels.kin.weigth = 1.0\n', "top.toml")
     assert sorted(map(str, faults_of(path))) == [
         "base.toml: fire.lethality: found 1.7, allowed 0 to 1 (1)",
         "top.toml: channels.kin.weigth: unknown key; did you mean channels.kin.weight?",
@@ -622,9 +620,7 @@ def test_every_word_of_the_schema_is_an_id_that_is_checked_or_free_text() -> Non
 def test_variation_leaves_the_scenario_as_it_was() -> None:
     scenario = Scenario.from_toml(SMALL)
     before = scenario.to_toml()
-    varied = scenario.with_values(
-        {"factions.reds.fighters": 250, "channels.kin.on": False, "fire.lethality": 0.2}
-    )
+    varied = scenario.with_values({"factions.reds.fighters": 250, "channels.kin.on": False, "fire.lethality": 0.2})
     assert varied.file.factions["reds"].fighters == 250
     assert not varied.file.channels.kin.on
     assert varied != scenario
@@ -662,9 +658,7 @@ def test_unknown_path_is_refused_with_the_nearest(path: str, meant: str | None) 
 
 def test_variation_is_checked_like_a_file() -> None:
     with pytest.raises(ScenarioError) as refused:
-        Scenario.from_toml(SMALL).with_values(
-            {"fire.lethality": 2.0, "nosuch": 1, "fronts.mill.place": "x"}, "sweep"
-        )
+        Scenario.from_toml(SMALL).with_values({"fire.lethality": 2.0, "nosuch": 1, "fronts.mill.place": "x"}, "sweep")
     assert [(fault.file, fault.key) for fault in refused.value.faults] == [
         ("sweep", "nosuch"),
         ("sweep", "fire.lethality"),
@@ -842,9 +836,7 @@ def test_any_change_is_loaded_or_refused(changes: list[tuple[tuple[str, ...], st
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(max_size=200)
-    | st.builds(
-        lambda cut, junk: SMALL[:cut] + junk + SMALL[cut:], st.integers(0, len(SMALL)), st.text(max_size=8)
-    )
+    | st.builds(lambda cut, junk: SMALL[:cut] + junk + SMALL[cut:], st.integers(0, len(SMALL)), st.text(max_size=8))
 )
 def test_any_text_is_loaded_or_refused(text: str) -> None:
     taken_or_refused(text)

@@ -14,7 +14,7 @@ import pytest
 from synthetic import ELSEWHERE, book, empty_record, record_of, result_of, theatre
 
 from sim.measures import MEASURES, observe
-from sim.run import Result
+from sim.runs import Result
 from sim.scenario import Scenario, ScenarioError
 
 SCHEMA = json.loads(files("sim").joinpath("summary.schema.json").read_text(encoding="utf-8"))
@@ -56,11 +56,7 @@ def test_parts_add_up_to_the_whole() -> None:
     killed, daily = result.summary["killed"], result.summary["daily"]
     assert killed["total"] == sum(killed["by_place"].values()) == result.incidents["best"].sum()
     for place, count in killed["by_place"].items():
-        assert (
-            count
-            == sum(killed["by_place_community"][place].values())
-            == sum(day["killed"][place] for day in daily)
-        )
+        assert count == sum(killed["by_place_community"][place].values()) == sum(day["killed"][place] for day in daily)
     assert killed["by_place"]["tripoli"] == sum(killed["by_neighbourhood"].values())
     assert list(killed["by_place"]) == ["qusayr", "homs", "tripoli"]
 
@@ -85,9 +81,7 @@ def test_fighters_are_counted_once_and_also_as_their_factions() -> None:
     scenario = theatre()
     record = empty_record(scenario)
     record.steps_done = scenario.steps
-    book(
-        record, scenario, step=5, place="qusayr", side_a="government", side_b="rebels", killed_a=3, killed_b=4
-    )
+    book(record, scenario, step=5, place="qusayr", side_a="government", side_b="rebels", killed_a=3, killed_b=4)
     summary = result_of(scenario, record).summary
     assert summary["killed"]["total"] == 7
     assert summary["faction_killed"] == {"government": 3, "rebels": 4, "army": 0}
@@ -102,9 +96,7 @@ def test_what_was_reported_stands_beside_what_was_run() -> None:
     book(record, scenario, step=48, killed_a=2, killed_b=50, **day)
     book(record, scenario, step=24 * 4, killed_b=500, **day)  # after the window
     control = [
-        i
-        for i, s in enumerate(record.series)
-        if (s.measure, s.place, s.faction) == ("control", "qusayr", "government")
+        i for i, s in enumerate(record.series) if (s.measure, s.place, s.faction) == ("control", "qusayr", "government")
     ]
     record.values[24 * 4 - 1, control] = 0.6  # the last hour of the window
     found = result_of(scenario, record).summary["benchmarks"]

@@ -25,12 +25,22 @@ class AllianceParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.40, unit="1", low=0.0, high=2.0, grade="assumed", doc="what full alarm adds to solidarity",
+        0.40,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="what full alarm adds to solidarity",
         source="A09, A10: the fight takes a regional and sectarian tone",
     )
     fighters_half: float = param(
-        300.0, unit="people", low=1.0, high=100000.0, grade="assumed",
-        doc="outside fighters in contact at half alarm", source="hundreds of foreign fighters (A09)",
+        300.0,
+        unit="people",
+        low=1.0,
+        high=100000.0,
+        grade="assumed",
+        doc="outside fighters in contact at half alarm",
+        source="hundreds of foreign fighters (A09)",
     )
 
 

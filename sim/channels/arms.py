@@ -2,7 +2,9 @@
 
 What happens: part of what passes through a place stays there, and more residents have a weapon.
 
-    d share[n, c] / dt = weight x leak x sum over factions f of constituency[f, c] x t/day through the place / able residents
+    d share[n, c] / dt = weight x weapons per tonne x Q / residents able to fight in the place
+
+with Q the t/day that pass through the place, each faction's counted by the share of c in its constituency.
 
 Source: assumed; A14 for the flow.
 """
@@ -25,10 +27,21 @@ class ArmsParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        1.0, unit="1", low=0.0, high=10.0, grade="assumed", doc="multiplies the leak", source="reference level",
+        1.0,
+        unit="1",
+        low=0.0,
+        high=10.0,
+        grade="assumed",
+        doc="multiplies the leak",
+        source="reference level",
     )
     weapons_per_tonne: float = param(
-        1.5, unit="1/t", low=0.0, high=100.0, grade="assumed", doc="weapons left behind for each tonne that passes",
+        1.5,
+        unit="1/t",
+        low=0.0,
+        high=100.0,
+        grade="assumed",
+        doc="weapons left behind for each tonne that passes",
         source="a tonne holds some 200 rifles; most is not rifles and most passes on",
     )
 

@@ -28,27 +28,57 @@ class FightersParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.40, unit="1", low=0.0, high=2.0, grade="assumed", doc="what full alarm adds to solidarity",
+        0.40,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="what full alarm adds to solidarity",
         source="rumours of trapped volunteers opened the round of May 2013 (press)",
     )
     volunteers_per_hour: float = param(
-        4e-4, unit="1/h", low=0.0, high=0.1, grade="assumed", doc="hazard of leaving for a front at full propensity",
+        4e-4,
+        unit="1/h",
+        low=0.0,
+        high=0.1,
+        grade="assumed",
+        doc="hazard of leaving for a front at full propensity",
         source="tens of volunteers from a quarter",
     )
     tour_days: float = param(
-        30.0, unit="d", low=0.5, high=1000.0, grade="assumed", doc="mean stay at a front",
+        30.0,
+        unit="d",
+        low=0.5,
+        high=1000.0,
+        grade="assumed",
+        doc="mean stay at a front",
         source="weeks",
     )
     trapped_weight: float = param(
-        0.08, unit="1", low=0.0, high=10.0, grade="assumed", doc="what one trapped volunteer counts against one killed",
+        0.08,
+        unit="1",
+        low=0.0,
+        high=10.0,
+        grade="assumed",
+        doc="what one trapped volunteer counts against one killed",
         source="rumours count, if less than deaths",
     )
     toll_half: float = param(
-        8.0, unit="people", low=0.1, high=10000.0, grade="assumed", doc="toll of own volunteers at half alarm",
+        8.0,
+        unit="people",
+        low=0.1,
+        high=10000.0,
+        grade="assumed",
+        doc="toll of own volunteers at half alarm",
         source="a dozen families in one quarter",
     )
     weapons_home: float = param(
-        1.0, unit="1", low=0.0, high=10.0, grade="assumed", doc="weapons that a returning volunteer brings",
+        1.0,
+        unit="1",
+        low=0.0,
+        high=10.0,
+        grade="assumed",
+        doc="weapons that a returning volunteer brings",
         source="returnees come armed",
     )
 

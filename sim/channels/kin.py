@@ -27,15 +27,29 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.60, unit="1", low=0.0, high=2.0, grade="literature", doc="what full alarm adds to solidarity",
+        0.60,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="literature",
+        doc="what full alarm adds to solidarity",
         source="sign from Buhaug & Gleditsch 2008; size assumed",
     )
     toll_half: float = param(
-        25.0, unit="people", low=0.1, high=10000.0, grade="assumed", doc="toll through ties at half alarm",
+        25.0,
+        unit="people",
+        low=0.1,
+        high=10000.0,
+        grade="assumed",
+        doc="toll through ties at half alarm",
         source="order of a day of heavy fighting in one town",
     )
     kin_in_power: float = param(
-        0.0, unit="1", low=0.0, high=1.0, grade="literature",
+        0.0,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="literature",
         doc="damping for a community whose kin hold the place (0 none, 1 full)",
         source="Cederman et al. 2013: option, off by default",
     )
@@ -51,6 +65,6 @@ def alarm(seen: Seen, city: City, theatre: Theatre, p: KinParameters) -> Floats:
         ties = ties * (1.0 - p.kin_in_power * held[:, city.community].T)
     x = (ties * felt[:, city.community].T).sum(axis=1)
     goes = city.volunteer_place >= 0  # the own volunteers' toll is felt through the channel of fighters
-    x[goes] -= (ties[goes, city.volunteer_place[goes]] * seen.volunteer_toll[goes])
+    x[goes] -= ties[goes, city.volunteer_place[goes]] * seen.volunteer_toll[goes]
     x = np.maximum(0.0, x)
     return np.asarray(x / (x + p.toll_half))

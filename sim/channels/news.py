@@ -25,11 +25,21 @@ class NewsParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.10, unit="1", low=0.0, high=2.0, grade="assumed", doc="what full alarm adds to solidarity",
+        0.10,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="what full alarm adds to solidarity",
         source="words weigh less than deaths",
     )
     half_life_h: float = param(
-        36.0, unit="h", low=0.5, high=1000.0, grade="assumed", doc="half-life of an item",
+        36.0,
+        unit="h",
+        low=0.5,
+        high=1000.0,
+        grade="assumed",
+        doc="half-life of an item",
         source="a news cycle of a day or two",
     )
 

@@ -26,15 +26,30 @@ class ProximityParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.03, unit="1", low=0.0, high=2.0, grade="literature", doc="what full alarm adds to solidarity",
+        0.03,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="literature",
+        doc="what full alarm adds to solidarity",
         source="Buhaug & Gleditsch 2008: weak; size assumed",
     )
     reach_km: float = param(
-        40.0, unit="km", low=1.0, high=1000.0, grade="assumed", doc="distance at which a toll's weight falls by e",
+        40.0,
+        unit="km",
+        low=1.0,
+        high=1000.0,
+        grade="assumed",
+        doc="distance at which a toll's weight falls by e",
         source="within an hour's drive",
     )
     toll_half: float = param(
-        25.0, unit="people", low=0.1, high=10000.0, grade="assumed", doc="toll in reach at half alarm",
+        25.0,
+        unit="people",
+        low=0.1,
+        high=10000.0,
+        grade="assumed",
+        doc="toll in reach at half alarm",
         source="as for kin",
     )
 

@@ -26,7 +26,11 @@ class RefugeesParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.10, unit="1", low=-2.0, high=2.0, grade="literature",
+        0.10,
+        unit="1",
+        low=-2.0,
+        high=2.0,
+        grade="literature",
         doc="hardship added for one arrival a resident",
         source="disputed: Salehyan & Gleditsch 2006 (raises), Shaver & Zhou 2021 (does not)",
     )

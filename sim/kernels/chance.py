@@ -25,6 +25,7 @@ W1 = np.uint64(0xBB67AE85)
 def philox_round(
     c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, k0: np.uint64, k1: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Return the four words after one round."""
     p0 = _M0 * c0
     p1 = _M1 * c2
     return (p1 >> _SHIFT) ^ c1 ^ k0, p1 & MASK, (p0 >> _SHIFT) ^ c3 ^ k1, p0 & MASK
@@ -103,7 +104,7 @@ def poisson_quantile(u: float, mean: float) -> int:
             total += term
         return k
     z = normal_quantile(u)
-    return max(0, int(math.floor(mean + math.sqrt(mean) * z + (z * z - 1.0) / 6.0 + 0.5)))
+    return max(0, math.floor(mean + math.sqrt(mean) * z + (z * z - 1.0) / 6.0 + 0.5))
 
 
 @njit(cache=True, nogil=True)
@@ -127,7 +128,7 @@ def binomial_quantile(u: float, n: int, p: float) -> int:
         return k
     spread = math.sqrt(n * p * (1.0 - p))
     z = normal_quantile(u)
-    k = int(math.floor(n * p + spread * z + (1.0 - 2.0 * p) * (z * z - 1.0) / 6.0 + 0.5))
+    k = math.floor(n * p + spread * z + (1.0 - 2.0 * p) * (z * z - 1.0) / 6.0 + 0.5)
     return min(n, max(0, k))
 
 

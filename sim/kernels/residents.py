@@ -52,7 +52,8 @@ def exp32(x: np.float32) -> np.float32:
     p = p * r + F(1.6666665e-1)
     p = p * r + F(0.5)
     p = (p * r) * r + r + F(1.0)
-    return p * I32((I32(n) + I32(127)) << I32(23)).view(np.float32)
+    power = I32((I32(n) + I32(127)) << I32(23)).view(np.float32)
+    return F(p * power)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -60,7 +61,8 @@ def chance_per_hazard(x: np.float32) -> np.float32:
     """Return (1 - exp(-x)) / x for x >= 0: what turns a summed hazard into a probability."""
     s = F(1.0) - x * (
         F(0.5)
-        - x * (F(0.16666667) - x * (F(0.041666668) - x * (F(0.008333334) - x * (F(0.0013888889) - x * F(1.9841270e-4)))))
+        - x
+        * (F(0.16666667) - x * (F(0.041666668) - x * (F(0.008333334) - x * (F(0.0013888889) - x * F(1.9841270e-4)))))
     )
     b = (F(1.0) - exp32(-x)) / max(x, F(0.5))
     return s if x < F(0.5) else b
@@ -143,13 +145,23 @@ def decide(
     shelter, come_out, half = rates[SHELTER], rates[COME_OUT], rates[SHELTER_HALF]
     recover, release = rates[RECOVER], rates[RELEASE]
     flee, flee_half, lived_rate, dt = rates[FLEE], rates[FLEE_HALF], F(1.0) / rates[LIVED_HALF], rates[STEP_H]
-    exposed_calm, exposed_up, exposed_cover = rates[EXPOSED_CALM], rates[EXPOSED_MOBILISED], rates[EXPOSED_SHELTERING]
+    exposed_calm, exposed_up, exposed_cover = (
+        rates[EXPOSED_CALM],
+        rates[EXPOSED_MOBILISED],
+        rates[EXPOSED_SHELTERING],
+    )
     worth, tied, enlist = of_group[WORTH], of_group[TIED], of_group[ENLIST]
     back, home, slain, maimed = of_group[BACK], of_group[HOME], of_group[SLAIN], of_group[MAIMED]
     zero, one = F(0.0), F(1.0)
     luck = np.empty(BLOCK, np.float32)
     here = np.empty((SITE_COLUMNS, BLOCK), np.float32)
-    pull, deter, danger_here, danger_up, detain = here[PULL], here[DETER], here[DANGER], here[DANGER_UP], here[DETAIN]
+    pull, deter, danger_here, danger_up, detain = (
+        here[PULL],
+        here[DETER],
+        here[DANGER],
+        here[DANGER_UP],
+        here[DETAIN],
+    )
     for start in range(lo, hi, BLOCK):
         m = min(BLOCK, hi - start)
         fill_luck(luck, m, U64(start - first), lane, step, decision, k0, k1)
@@ -166,7 +178,11 @@ def decide(
             done = upto
         state, able = state_all[start : start + m], able_all[start : start + m]
         hardship, aversion = hardship_all[start : start + m], aversion_all[start : start + m]
-        ties, lived, decided = ties_all[start : start + m], lived_all[start : start + m], decided_all[start : start + m]
+        ties, lived, decided = (
+            ties_all[start : start + m],
+            lived_all[start : start + m],
+            decided_all[start : start + m],
+        )
         for i in range(m):
             now = state[i]
             calm, up, under_cover, away = now == CALM, now == MOBILISED, now == SHELTERING, now == AWAY

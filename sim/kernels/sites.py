@@ -66,8 +66,8 @@ def perceive(
         in_sight = soldiers * soldiers_at[post]
         share = min(1.0, own[s] / max(1.0, kin[s]))
         out[PULL, s] = base + threat + imitation * share
-        out[DETER, s] = (
-            state_deterrence(in_sight, everyone[s], k_state, rule) + opponent * facing / (facing + opponent_half)
+        out[DETER, s] = state_deterrence(in_sight, everyone[s], k_state, rule) + opponent * facing / (
+            facing + opponent_half
         )
         out[DANGER, s] = hit * theirs + front_danger
         out[DANGER_UP, s] = hit * facing + front_danger

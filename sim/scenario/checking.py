@@ -92,9 +92,7 @@ def _invalid(detail: Any, said: Said) -> Fault:
         return _wrong_kind(keys, slot, detail, said)
     if kind == "missing":
         allowed = described(slot) if slot else "a value"
-        return Fault(
-            said.file_of(keys[:-1]), dotted(keys), "nothing", allowed, text=f"missing, needs {allowed}"
-        )
+        return Fault(said.file_of(keys[:-1]), dotted(keys), "nothing", allowed, text=f"missing, needs {allowed}")
     if "[key]" in detail["loc"]:
         allowed = "lower-case letters, digits and _, beginning with a letter, at most 60 characters"
         text = f"found the id {shown(keys[-1])}, allowed {allowed}"
@@ -105,9 +103,7 @@ def _invalid(detail: Any, said: Said) -> Fault:
         return Fault(said.file_of(keys), dotted(keys), found, reason, text=reason)
     if slot is None:
         return Fault(said.file_of(keys), dotted(keys), found, detail["msg"])
-    return Fault(
-        said.file_of(keys), dotted(keys), found, _allowed(kind, slot, detail), _meant(slot, detail["input"])
-    )
+    return Fault(said.file_of(keys), dotted(keys), found, _allowed(kind, slot, detail), _meant(slot, detail["input"]))
 
 
 def _allowed(kind: str, slot: Slot, detail: Any) -> str:

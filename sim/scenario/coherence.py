@@ -156,9 +156,7 @@ def _references(tree: Tree, ids: Mapping[str, list[str]]) -> Iterator[Complaint]
 
 def _no_such(keys: Keys, name: str, options: list[str], kinds: tuple[str, ...]) -> Complaint:
     words = " or ".join(WORDS[kind] for kind in kinds)
-    allowed = (
-        f"the id of a {words}: {listed(options)}" if options else f"the id of a {words}, but there is none"
-    )
+    allowed = f"the id of a {words}: {listed(options)}" if options else f"the id of a {words}, but there is none"
     return Complaint(keys, shown(name), allowed, nearest(name, options))
 
 
@@ -167,9 +165,7 @@ def _offices(tree: Tree, ids: Mapping[str, list[str]]) -> Iterator[Complaint]:
     for pattern in OFFICES:
         for keys, name in selected(tree, pattern):
             if name not in options and (meant := nearest(name, options, cutoff=0.85)):
-                yield Complaint(
-                    keys, shown(name), "an id, or the name of an office outside the scenario", meant
-                )
+                yield Complaint(keys, shown(name), "an id, or the name of an office outside the scenario", meant)
 
 
 def _lives_there(tree: Tree) -> Iterator[Complaint]:
@@ -190,9 +186,7 @@ def _lives_there(tree: Tree) -> Iterator[Complaint]:
                 ("neighbourhoods", event["neighbourhood"], "communities"),
                 (*keys, "neighbourhood"),
             )
-            yield Complaint(
-                (*keys, "community"), shown(community), allowed, nearest(community, here), reasons
-            )
+            yield Complaint((*keys, "community"), shown(community), allowed, nearest(community, here), reasons)
 
 
 # --- who and where -------------------------------------------------------------------------------------
@@ -225,16 +219,12 @@ def _with_itself(tree: Tree) -> Iterator[Complaint]:
         for keys, table in selected(tree, pattern):
             if keys[1] in table:
                 word = WORDS[str(keys[0])]
-                yield Complaint(
-                    (*keys, keys[1]), f"a {word}'s {keys[2]} towards itself", f"other {keys[0]} only"
-                )
+                yield Complaint((*keys, keys[1]), f"a {word}'s {keys[2]} towards itself", f"other {keys[0]} only")
     for keys, ties in selected(tree, "neighbourhoods.*.ties.*"):
         own = tree["neighbourhoods"][keys[1]]["place"]
         if own in ties:
             because = ((*keys[:2], "place"),)
-            yield Complaint(
-                (*keys, own), f"ties to {shown(own)}, its own place", "ties to other places", None, because
-            )
+            yield Complaint((*keys, own), f"ties to {shown(own)}, its own place", "ties to other places", None, because)
 
 
 def _two_fronts(tree: Tree) -> Iterator[Complaint]:
@@ -242,9 +232,7 @@ def _two_fronts(tree: Tree) -> Iterator[Complaint]:
     for keys, place in selected(tree, "fronts.*.place"):
         other = first.setdefault(place, keys)
         if other != keys:
-            yield Complaint(
-                keys, f"a second front at {shown(place)}", "one front for each place", None, (other,)
-            )
+            yield Complaint(keys, f"a second front at {shown(place)}", "one front for each place", None, (other,))
 
 
 def _lines(tree: Tree) -> Iterator[Complaint]:
@@ -323,9 +311,7 @@ def _outlines(tree: Tree) -> Iterator[Complaint]:
         if polygon is not None:
             yield from _polygon((*keys, "polygon"), polygon, place, because)
         if rectangle is not None:
-            x, y = (
-                rectangle[k] + rectangle[size] / 2 for k, size in (("west", "width"), ("south", "height"))
-            )
+            x, y = (rectangle[k] + rectangle[size] / 2 for k, size in (("west", "width"), ("south", "height")))
             far = math.hypot(abs(x) + rectangle["width"] / 2, abs(y) + rectangle["height"] / 2) / 1000
             if far > FARTHEST_KM:
                 found = f"a corner {far:.0f} km from the place"
@@ -358,8 +344,7 @@ def _near(keys: Keys, points: Any, place: Tree | None, because: Because) -> Iter
         return
     east = math.cos(math.radians(place["latitude"]))
     far, point = max(
-        (math.hypot((x - place["longitude"]) * east, y - place["latitude"]) * KM_PER_DEGREE, (x, y))
-        for x, y in points
+        (math.hypot((x - place["longitude"]) * east, y - place["latitude"]) * KM_PER_DEGREE, (x, y)) for x, y in points
     )
     if far > FARTHEST_KM:
         found = f"the point [{point[0]:g}, {point[1]:g}], {far:.0f} km from the place"
@@ -387,9 +372,7 @@ def _zone(zone: str) -> Iterator[Complaint]:
         zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         names = zoneinfo.available_timezones()
-        yield Complaint(
-            ("clock", "zone"), shown(zone), "an IANA time zone, such as Asia/Beirut", nearest(zone, names)
-        )
+        yield Complaint(("clock", "zone"), shown(zone), "an IANA time zone, such as Asia/Beirut", nearest(zone, names))
 
 
 def _times(tree: Tree) -> Iterator[Complaint]:
@@ -402,9 +385,7 @@ def _times(tree: Tree) -> Iterator[Complaint]:
     ]
     for keys, time in [*times, *days]:
         if isinstance(time, datetime) and time.tzinfo is not None:
-            yield Complaint(
-                keys, shown(time), "a local date and time without an offset (the zone is clock.zone)"
-            )
+            yield Complaint(keys, shown(time), "a local date and time without an offset (the zone is clock.zone)")
         if not YEARS[0] <= time.year <= YEARS[1]:
             yield Complaint(keys, f"the year {time.year}", f"{YEARS[0]} to {YEARS[1]}")
     for keys, event in selected(tree, "events.*"):

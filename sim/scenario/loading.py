@@ -122,11 +122,7 @@ def leaves(tree: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, An
 
 def is_sourced(value: Any) -> bool:
     """Tell whether a value is written with its source: `{ value = …, source = "…" }`."""
-    return (
-        isinstance(value, Mapping)
-        and value.keys() == {"value", "source"}
-        and isinstance(value["source"], str)
-    )
+    return isinstance(value, Mapping) and value.keys() == {"value", "source"} and isinstance(value["source"], str)
 
 
 def frozen(value: Any) -> Any:
@@ -203,9 +199,7 @@ def _extended(file: Path, name: Any) -> Path:
     return path
 
 
-def _refusal(
-    file: str, found: str, allowed: str, meant: str | None = None, *, key: str = ""
-) -> ScenarioError:
+def _refusal(file: str, found: str, allowed: str, meant: str | None = None, *, key: str = "") -> ScenarioError:
     return ScenarioError([Fault(file, key, found, allowed, meant)])
 
 

@@ -131,9 +131,7 @@ class Scenario:
         if event not in self.file.events:
             names = list(self.file.events)
             allowed = f"the id of an event: {listed(names)}"
-            raise ScenarioError(
-                [Fault(self.id, f"events.{event}", "no such event", allowed, nearest(event, names))]
-            )
+            raise ScenarioError([Fault(self.id, f"events.{event}", "no such event", allowed, nearest(event, names))])
         return self.with_values({f"events.{event}.on": False}, origin="without")
 
     def _said(self) -> Said:

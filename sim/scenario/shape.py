@@ -140,9 +140,7 @@ def noun(slot: Slot) -> str:
     if slot.type in NOUNS:
         return NOUNS[slot.type]
     if kind is Literal:
-        return (
-            f"one of {listed([str(a) for a in arguments], 20)}" if len(arguments) > 1 else f"{arguments[0]}"
-        )
+        return f"one of {listed([str(a) for a in arguments], 20)}" if len(arguments) > 1 else f"{arguments[0]}"
     if len(slot.models) > 1:
         return f"a table whose kind is one of {listed([str(kind_of(m)) for m in slot.models], 20)}"
     if slot.models:

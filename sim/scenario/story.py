@@ -59,8 +59,7 @@ def _opening(scenario: Scenario) -> str:
         f"in {scenario.steps:,} steps of {_count(clock.step_hours, 'hour')}."
     )
     windows = [
-        f"{_title(key)}: {_day(window.first)} to {_day(window.last)}"
-        for key, window in scenario.file.windows.items()
+        f"{_title(key)}: {_day(window.first)} to {_day(window.last)}" for key, window in scenario.file.windows.items()
     ]
     counted = [f"Outcomes are counted over these days: {'; '.join(windows)}."] if windows else []
     title = plain(scenario.title)
@@ -132,9 +131,7 @@ def _roads(scenario: Scenario) -> Iterator[str]:
         if road.sealed:
             passing = "Sealed: nobody passes."
         elif barred:
-            passing = (
-                f"Closed to {_and(barred)}; others pass where they or allies hold the ends, or nobody does."
-            )
+            passing = f"Closed to {_and(barred)}; others pass where they or allies hold the ends, or nobody does."
         else:
             passing = "Open to whoever, or whose allies, hold its ends, and to all where nobody does."
         lost = f", {road.risk:.0%} lost on the way" if road.risk else ""
@@ -145,13 +142,8 @@ def _roads(scenario: Scenario) -> Iterator[str]:
 def _patrons(scenario: Scenario) -> Iterator[str]:
     file = scenario.file
     for patron in file.patrons.values():
-        sent = [
-            f"{tonnes:g} tonnes a day by {_name(k, file.places)}"
-            for k, tonnes in patron.delivers_t_day.items()
-        ]
-        yield f"{patron.name} sends {_and(sent)} to {_shares(patron.backs, file.factions)}." + _cited(
-            patron.source
-        )
+        sent = [f"{tonnes:g} tonnes a day by {_name(k, file.places)}" for k, tonnes in patron.delivers_t_day.items()]
+        yield f"{patron.name} sends {_and(sent)} to {_shares(patron.backs, file.factions)}." + _cited(patron.source)
 
 
 def _fronts(scenario: Scenario) -> Iterator[str]:

@@ -388,9 +388,7 @@ def _put_table(database: duckdb.DuckDBPyConnection, path: Path, result: Result, 
     def write(beside: Path) -> None:
         target = str(beside).replace("'", "''")
         database.register("frame", getattr(result, name))
-        database.execute(
-            f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{zone: '{zone}'}})"
-        )
+        database.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{zone: '{zone}'}})")
         database.unregister("frame")
 
     return _placed(path, write)

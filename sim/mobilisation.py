@@ -1,0 +1,343 @@
+"""Mobilisation: who takes up arms, and what they make of what they see.
+
+What happens: each resident weighs grievance, threat and solidarity against the risk.
+
+Propensity (MODEL 4.4; Epstein 2002, Posen 1993, Granovetter 1978)::
+
+    G  = H (1 - L)                                   hardship, legitimacy of the state
+    T  = w_F F_out/(F_out + F_in + F_0) + w_D D/(D + D_half) + J
+    S  = sum of weight x alarm over the channels; kin alarm counts with one's own ties
+    u  = G + T + S + b m_in - R (P_state + P_opponent) - theta
+
+F: armed people of the other and of the own side within reach, D: recent toll of
+one's own community here, J: anger at a local provocation, m_in: share of one's
+own community mobilised, among those who live near, R: risk aversion. Hazards: mobilise
+lambda logistic(u/tau), stand down mu logistic(-u/tau).
+
+Who is mobilised stands near the line of contact, within `posts_m` of it: there soldiers and
+opponents are met (P) and fire goes out and comes in; threat is felt at home. So a few
+soldiers on the line hold back the few, and are outweighed by the many: a tipping point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.kernels import residents as kernel
+from sim.kernels import sites as site_kernel
+from sim.neighbourhoods import STATES, City, Ground, in_reach, in_sight
+from sim.parameters import Parameters, param
+from sim.seen import Seen
+
+if TYPE_CHECKING:
+    from sim.residents import Residents
+    from sim.schema import ScenarioFile
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+MOBILISED = STATES.index("mobilised")
+
+
+class MobilisationParameters(Parameters):
+    """Who takes up arms, and when they go home again."""
+
+    threshold: float = param(
+        0.70,
+        unit="1",
+        low=0.0,
+        high=3.0,
+        grade="assumed",
+        doc="theta: propensity needed to act",
+        source="Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
+    )
+    noise: float = param(
+        0.03,
+        unit="1",
+        low=0.005,
+        high=1.0,
+        grade="assumed",
+        doc="tau: softness of the decision",
+        source="small against the spread of hardship",
+    )
+    mobilise_per_hour: float = param(
+        0.20,
+        unit="1/h",
+        low=0.001,
+        high=10.0,
+        grade="assumed",
+        doc="lambda: rate at full propensity",
+        source="men gather within hours of a first shooting (press accounts of the rounds of 2012)",
+    )
+    stand_down_per_hour: float = param(
+        0.10,
+        unit="1/h",
+        low=0.001,
+        high=10.0,
+        grade="assumed",
+        doc="mu: rate of going home when calm",
+        source="streets empty within a day of a truce (press accounts of the rounds of 2012)",
+    )
+    threat_fire: float = param(
+        0.5,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="w_F: weight of armed out-group in reach",
+        source="security dilemma, Posen 1993; our operationalisation",
+    )
+    threat_fire_half: float = param(
+        25.0,
+        unit="people",
+        low=1.0,
+        high=1000.0,
+        grade="assumed",
+        doc="F_0: armed people in reach at which an unopposed side feels half the threat",
+        source="a few dozen armed men dominate a street",
+    )
+    threat_toll: float = param(
+        0.4,
+        unit="1",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="w_D: weight of the own toll here",
+        source="security dilemma, Posen 1993; our operationalisation",
+    )
+    threat_toll_half: float = param(
+        5.0,
+        unit="people",
+        low=0.1,
+        high=500.0,
+        grade="assumed",
+        doc="D_half: toll at half effect",
+        source="order of the killed in one round of 2011-2013",
+    )
+    imitation: float = param(
+        0.4,
+        unit="1",
+        low=0.0,
+        high=5.0,
+        grade="assumed",
+        doc="b: weight of the mobilised in sight",
+        source="Granovetter 1978, threshold term",
+    )
+    sight_m: float = param(
+        160.0,
+        unit="m",
+        low=20.0,
+        high=1000.0,
+        grade="assumed",
+        doc="half width of what a resident sees",
+        source="a few blocks of dense housing",
+    )
+    state_deterrence: float = param(
+        1.0,
+        unit="1",
+        low=0.0,
+        high=10.0,
+        grade="assumed",
+        doc="k in P_state = 1 - exp(-k C/A)",
+        source="Epstein 2002 has 2.3 (one officer a rebel gives 0.9); an army that rarely arrests deters less",
+    )
+    ratio_rule: Literal["raw", "floor", "round"] = param(
+        "raw",
+        unit="rule",
+        grade="literature",
+        doc="how C/A is rounded; decides whether bursts exist",
+        source="floor in NetLogo's Rebellion, round in Mesa's example, raw in Epstein 2002",
+    )
+    opponent_deterrence: float = param(
+        0.5,
+        unit="1",
+        low=0.0,
+        high=5.0,
+        grade="assumed",
+        doc="weight of P_opponent",
+        source="fire that comes in keeps people at home",
+    )
+    opponent_half: float = param(
+        60.0,
+        unit="people",
+        low=1.0,
+        high=1000.0,
+        grade="assumed",
+        doc="armed opponents in reach at which P_opponent is one half",
+        source="order of one street's gunmen",
+    )
+    hardship_low: float = param(
+        0.0,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="literature",
+        doc="lowest hardship H",
+        source="Epstein 2002: uniform on 0 to 1",
+    )
+    hardship_high: float = param(
+        1.0,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="literature",
+        doc="highest hardship H",
+        source="Epstein 2002: uniform on 0 to 1",
+    )
+    ties_spread: float = param(
+        0.5,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="spread of ties to places elsewhere: uniform on 1 - spread to 1 + spread",
+        source="residents differ in whom they have elsewhere",
+    )
+    detained_hours: float = param(
+        72.0,
+        unit="h",
+        low=1.0,
+        high=8760.0,
+        grade="assumed",
+        doc="mean time in detention",
+        source="most people arrested in the rounds were released within days",
+    )
+
+
+class ProvocationParameters(Parameters):
+    """Local provocations: a shooting, an arrest, a rally turned sour."""
+
+    per_day: float = param(
+        0.01,
+        unit="1/d",
+        low=0.0,
+        high=2.0,
+        grade="assumed",
+        doc="rate in each community of a neighbourhood that faces another",
+        source="gaps between the rounds of 2011-2013 (mean 69 days, 47 from 2012)",
+    )
+    strength: float = param(
+        0.5,
+        unit="1",
+        low=0.0,
+        high=3.0,
+        grade="assumed",
+        doc="mean anger added by one provocation",
+        source="enough to bring the most aggrieved into the street",
+    )
+    half_life_h: float = param(
+        18.0,
+        unit="h",
+        low=0.5,
+        high=500.0,
+        grade="assumed",
+        doc="half-life of that anger",
+        source="most die out within a day",
+    )
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the hour holds for each group from elsewhere, [G] each: terms of the propensity and hazards in 1/h."""
+
+    solidarity: Floats  # sum of weight x alarm of the channels but kin
+    kin: Floats  # weight x alarm of kin, felt in proportion to one's own ties
+    hardship: Floats
+    enlist: Floats
+    home: Floats
+    front_danger: Floats  # hazard of being hit by a front's fire, in the open
+    buffer: Floats  # factor on the fire across a line of contact
+    detain: Floats  # hazard of detention for each soldier in sight
+    slain: Floats
+    maimed: Floats
+
+
+def perceive(
+    file: ScenarioFile, city: City, residents: Residents, seen: Seen, hostility: Floats, outlook: Outlook
+) -> tuple[Singles, Singles]:
+    """Return the tables of sites (SITE_COLUMNS, S) and groups (G, GROUP_COLUMNS) that residents decide by."""
+    everyone, own = look_around(city, residents, seen)
+    m, fire, d = file.mobilisation, file.fire, file.displacement
+    sites = np.zeros((kernel.SITE_COLUMNS, city.site_cell.size), np.float32)
+    groups = np.zeros((city.groups, kernel.GROUP_COLUMNS), np.float32)
+    local = m.threat_toll * seen.local_toll / (seen.local_toll + m.threat_toll_half) + seen.anger
+    ratio = ("raw", "floor", "round").index(m.ratio_rule)
+    for ground in city.grounds:
+        for g in ground.groups:
+            where = slice(int(city.first_site[g]), int(city.last_site[g]))
+            cells, c = city.site_cell[where], int(city.community[g])
+            ours = ground.armed[c].ravel()
+            theirs = np.zeros(ground.cells, np.float32)
+            for o in np.flatnonzero(hostility[c] > 0):
+                if o != c:
+                    theirs += np.float32(hostility[c, o]) * ground.armed[o].ravel()
+            base = float(local[g] + outlook.solidarity[g] + outlook.hardship[g] - m.threshold)
+            city.threat[g] = local[g] + site_kernel.perceive(
+                cells, city.site_post[where], theirs, ours, ground.posts.ravel(),
+                everyone[where], own[where], city.kin_in_sight[where],
+                base, m.threat_fire, m.threat_fire_half, m.imitation, m.state_deterrence, ratio,
+                m.opponent_deterrence, m.opponent_half, float(seen.soldiers[ground.place]),
+                fire.hit_per_hour * float(outlook.buffer[g]), float(outlook.front_danger[g]), float(outlook.detain[g]),
+                sites[:, where],
+            )  # fmt: skip
+    quiet = 1.0 - seen.local_toll / (seen.local_toll + m.threat_toll_half)
+    front = outlook.front_danger / (outlook.front_danger + d.flee_half)
+    groups[:, kernel.WORTH] = 1.0 - city.legitimacy
+    groups[:, kernel.TIED] = outlook.kin
+    groups[:, kernel.ENLIST] = outlook.enlist
+    groups[:, kernel.BACK] = d.return_per_day / 24.0 * quiet * (1.0 - front)
+    groups[:, kernel.HOME] = outlook.home
+    groups[:, kernel.SLAIN] = outlook.slain
+    groups[:, kernel.MAIMED] = outlook.maimed
+    return sites, groups
+
+
+def look_around(city: City, residents: Residents, seen: Seen) -> tuple[Ints, Ints]:
+    """Count the mobilised in sight and the armed in reach; return people by site, (S,) twice.
+
+    Writes the fields `armed` of each ground and `armed_up` of each group. The first row
+    counts everyone mobilised in sight of the site's post, where the mobilised stand; the
+    second those of the own community who come from near the site.
+    """
+    rows = np.flatnonzero(residents.state == MOBILISED)
+    site, group = residents.site[rows].astype(np.int64), residents.group[rows].astype(np.int64)
+    weight = city.weight[group]
+    armed = (residents.able[rows] == 1) & (residents.weapon_rank[rows] < seen.armed_share[group])
+    S = city.site_cell.size
+    up_at = np.bincount(site, weight, minlength=S).astype(np.int64)
+    armed_at = np.bincount(site[armed], weight[armed], minlength=S)
+    city.armed_up[:] = np.bincount(group[armed], weight[armed], minlength=city.groups)
+    everyone, own = np.zeros(S, np.int64), np.zeros(S, np.int64)
+    for ground in city.grounds:
+        _look(city, ground, up_at, armed_at, everyone, own)
+    return everyone, own
+
+
+def _look(city: City, ground: Ground, up_at: Ints, armed_at: Floats, everyone: Ints, own: Ints) -> None:
+    total = np.zeros(ground.cells, np.int64)
+    for c in range(ground.armed.shape[0]):
+        groups = [g for g in ground.groups if city.community[g] == c]
+        if not groups:
+            continue
+        up, armed = np.zeros(ground.cells, np.int64), np.zeros(ground.cells, np.float32)
+        for g in groups:
+            sites = slice(city.first_site[g], city.last_site[g])
+            up[city.site_cell[sites]] += up_at[sites]
+            np.add.at(total, city.site_post[sites], up_at[sites])
+            np.add.at(armed, city.site_post[sites], armed_at[sites].astype(np.float32))
+        in_reach(ground, armed, ground.armed[c])
+        if up.any():
+            seen = in_sight(ground, up).ravel()
+            for g in groups:
+                sites = slice(city.first_site[g], city.last_site[g])
+                own[sites] = seen[city.site_cell[sites]]
+    if total.any():
+        seen = in_sight(ground, total).ravel()
+        for g in ground.groups:
+            sites = slice(city.first_site[g], city.last_site[g])
+            everyone[sites] = seen[city.site_post[sites]]
