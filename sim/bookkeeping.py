@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sim.channels import ALARMS
 from sim.neighbourhoods import STATES, City
+from sim.observers import Day
 from sim.record import EVENT_TYPES, Record, Series, Side
 from sim.theatre import Theatre, half_life_factor
 
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.security import Force
     from sim.seen import Seen
+    from sim.strikes import Skies
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 CLASH, SHELLING, AIR_STRIKE = (EVENT_TYPES.index(name) for name in ("armed_clash", "shelling", "air_strike"))
-BORDER_FIRE = EVENT_TYPES.index("border_fire")
+BORDER_FIRE, EXPLOSION = EVENT_TYPES.index("border_fire"), EVENT_TYPES.index("explosion")
 LEVELS = tuple("hurt" if s == "wounded" else s for s in STATES)
 NOWHERE = -1
 
@@ -55,15 +57,15 @@ class Toll:
 class Bookkeeper:
     """Fills the record of one run."""
 
-    def __init__(self, scenario: Scenario, theatre: Theatre, city: City, forces: list[Force]) -> None:
+    def __init__(self, scenario: Scenario, theatre: Theatre, city: City, forces: list[Force], skies: Skies) -> None:
         """Open the books for a whole run."""
-        self.theatre, self.city, self.forces = theatre, city, forces
+        self.theatre, self.city, self.forces, self.skies = theatre, city, forces, skies
         self.file = scenario.file
         self.sides = self._name_sides()
         self.side_of = {side.id: i for i, side in enumerate(self.sides)}
         self.group_side = [self.side_of[self._group_id(g)] for g in range(city.groups)]
         P, F, C = len(theatre.places), len(theatre.factions), len(theatre.communities)
-        self.day: dict[str, Ints] = {}
+        self.day: dict[tuple[str, str], Ints] = {}
         self.assigned = np.zeros((P, F, C), np.int64)
         self.force_assigned = [np.zeros(C, np.int64) for _ in forces]
         self._clear()
@@ -86,7 +88,8 @@ class Bookkeeper:
 
     def note_residents(self, step: int, hour: Hour, seen: Seen, hit: float, civilian_hit: float) -> None:
         """Take down who of the residents was hurt, and by whom."""
-        self.killed, self.wounded, self.killed_up = hour.killed, hour.wounded, hour.killed_up
+        self.killed, self.wounded = hour.killed, hour.wounded
+        self.killed_up, self.wounded_up = hour.killed_up, hour.wounded_up
         for g in np.flatnonzero(hour.killed + hour.wounded):
             self._hurt_at_home(step, int(g), hour, seen, hit, civilian_hit)
         for g in np.flatnonzero(hour.killed_away + hour.wounded_away):
@@ -108,8 +111,9 @@ class Bookkeeper:
 
     def note_strike(self, step: int, by: str, place: int, target: int, dead: int) -> None:
         """Take down a strike from outside."""
-        row = (step, place, NOWHERE, self.side_of[by], target, AIR_STRIKE, 0, dead, 0, 0, 0, 0)
-        self.record.fire.append(row)
+        by_side = self.side_of[by]
+        self.record.fire.append((step, place, NOWHERE, by_side, target, AIR_STRIKE, 0, dead, 0, 0, 0, 0))
+        self.record.fire.append((step, place, NOWHERE, by_side, target, EXPLOSION, 0, 0, 0, 0, 0, 0))
         self.faction_killed[place, target] += dead
         self._to_communities(place, target, dead, 0)
 
@@ -164,25 +168,31 @@ class Bookkeeper:
         self.theatre.usual = self.theatre.toll.copy()
 
     def add_to_day(self) -> None:
-        """Add the hour's killed to the day's."""
-        for party, killed in self._killed_by_party().items():
-            self.day[party] = self.day.get(party, 0) + killed
+        """Add the hour's killed and wounded to the day's."""
+        for key, number in self._hurt_by_party().items():
+            self.day[key] = self.day.get(key, 0) + number
 
-    def close_day(self) -> dict[str, Ints]:
-        """Return the day's killed of each party by place, [P] each, and start a new day."""
+    def close_day(self, first: int, last: int) -> Day:
+        """Return the day's truth, and start a new day."""
         day, self.day = self.day, {}
-        return day
+        return Day(first, last, day)
 
-    def _killed_by_party(self) -> dict[str, Ints]:
-        """Return the hour's killed by place [P] of each faction and force, of residents, of civilians among them."""
-        P = len(self.theatre.places)
-        killed = {name: self.faction_killed[:, f].copy() for f, name in enumerate(self.theatre.factions)}
-        for force, dead in zip(self.forces, self.force_killed, strict=True):
-            killed[force.id] = np.bincount([force.place], [dead], minlength=P).astype(np.int64)
-        home = self.city.place
-        killed["residents"] = np.bincount(home, self.killed, minlength=P).astype(np.int64)
-        killed["civilians"] = np.bincount(home, self.killed - self.killed_up, minlength=P).astype(np.int64)
-        return killed
+    def _hurt_by_party(self) -> dict[tuple[str, str], Ints]:
+        """Return the hour's killed and wounded by place [P] of factions, forces, residents and civilians among them."""
+        P, home = len(self.theatre.places), self.city.place
+        hurt: dict[tuple[str, str], Ints] = {}
+        tables = (
+            ("killed", self.faction_killed, self.force_killed, self.killed, self.killed_up),
+            ("wounded", self.faction_wounded, self.force_wounded, self.wounded, self.wounded_up),
+        )
+        for topic, of_factions, of_forces, at_home, mobilised in tables:
+            for f, name in enumerate(self.theatre.factions):
+                hurt[topic, name] = of_factions[:, f].copy()
+            for force, number in zip(self.forces, of_forces, strict=True):
+                hurt[topic, force.id] = np.bincount([force.place], [number], minlength=P).astype(np.int64)
+            hurt[topic, "residents"] = np.bincount(home, at_home, minlength=P).astype(np.int64)
+            hurt[topic, "civilians"] = np.bincount(home, at_home - mobilised, minlength=P).astype(np.int64)
+        return hurt
 
     def write(self, step: int, alarms: dict[str, Floats], displaced: Ints) -> None:
         """Write the hour's row."""
@@ -200,6 +210,8 @@ class Bookkeeper:
             theatre.control[self.held].ravel(),
             theatre.firing[theatre.fronts], displaced[shown], self.stray[shown],
             [f.soldiers for f in self.forces], self.force_killed, self.force_wounded,
+            [c.units - c.arrived(step) for c in self.skies.consignments],
+            [c.arrived(step) for c in self.skies.consignments], [c.destroyed for c in self.skies.consignments],
         ]  # fmt: skip
         self.record.values[step] = np.concatenate(row)
         self.record.steps_done = step + 1
@@ -245,6 +257,9 @@ class Bookkeeper:
         series += [Series("stray_fire", "incidents", place=p) for p in shown]
         for m in ("soldiers", "faction_killed", "faction_wounded"):
             series += [Series(m, "people", place=theatre.places[f.place], faction=f.id) for f in self.forces]
+        for m in ("missiles_on_the_way", "missiles_arrived", "missiles_destroyed"):
+            series += [Series(m, "missiles", place=theatre.places[c.route[-1]], faction=theatre.factions[c.faction])
+                       for c in self.skies.consignments]  # fmt: skip
         return tuple(series)
 
     # --- small helps --------------------------------------------------------------------------------------
@@ -252,7 +267,7 @@ class Bookkeeper:
     def _clear(self) -> None:
         P, F, C = self.assigned.shape
         G = self.city.groups
-        self.killed, self.wounded, self.killed_up = (np.zeros(G, np.int64) for _ in range(3))
+        self.killed, self.wounded, self.killed_up, self.wounded_up = (np.zeros(G, np.int64) for _ in range(4))
         self.volunteers_killed, self.volunteers_wounded = np.zeros(G, np.int64), np.zeros(G, np.int64)
         self.faction_killed, self.faction_wounded = np.zeros((P, F), np.int64), np.zeros((P, F), np.int64)
         self.place_killed, self.place_wounded = np.zeros((P, C), np.int64), np.zeros((P, C), np.int64)
@@ -263,6 +278,7 @@ class Bookkeeper:
         """Say whether anyone can be hurt or arrive in a place: then its columns are kept."""
         name = self.theatre.places[p]
         struck = {e.place for e in self.file.events.values() if e.kind in ("strike", "border_fire")}
+        struck |= {place for c in self.file.consignments.values() for place in c.route}
         return (
             p in self.theatre.fronts or p in self.city.place or name in struck or self.file.places[name].stray_fire
             or bool(self.theatre.network.corridor_ids)
@@ -280,6 +296,7 @@ class Bookkeeper:
             said = spec.sides.get(community, f"{self.file.communities[community].name} residents of {spec.name}")
             sides.append(Side(self._group_id(g), said, "residents", community))
         outsiders = [e.by for e in self.file.events.values() if e.kind in ("strike", "border_fire")]
+        sides += [Side(name, force.name, "outside", "") for name, force in self.file.air_forces.items()]
         taken = {side.id for side in sides}
         sides += [Side(by, by, "outside", "") for by in dict.fromkeys(outsiders) if by not in taken]
         sides.append(Side("stray", "Stray fire", "outside", ""))

@@ -103,7 +103,8 @@ def destinations(theatre: Theatre, city: City, p: DisplacementParameters) -> Flo
     lost = total <= 0  # no way out by road: the nearest place
     near = theatre.distance_km + np.where(np.eye(len(theatre.places), dtype=np.bool_), np.inf, 0.0)
     weight[lost, np.argmin(near[city.place[lost]], axis=1)] = 1.0
-    return np.asarray(np.cumsum(weight, axis=1) / weight.sum(axis=1)[:, None])
+    summed = np.cumsum(weight, axis=1)
+    return np.asarray(summed / summed[:, -1:])
 
 
 def ways(theatre: Theatre) -> tuple[Floats, Floats]:
@@ -114,7 +115,7 @@ def ways(theatre: Theatre) -> tuple[Floats, Floats]:
     graph = np.full((P, P), np.inf)
     width = np.zeros((P, P))
     for i, j, h, c in zip(a, b, delay, net.capacity_t_day[usable], strict=True):
-        if h < graph[i, j]:
+        if h < graph[i, j] or (h == graph[i, j] and c > width[i, j]):
             graph[i, j] = graph[j, i] = h
             width[i, j] = width[j, i] = c
     sparse = csr_array(np.where(np.isfinite(graph), graph, 0.0))

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim import strikes
+import numpy as np
+
+from sim.diplomacy import Talks
+from sim.strikes import hit
 
 if TYPE_CHECKING:
     from sim.model import SpilloverModel
@@ -79,7 +82,7 @@ class Deployment(Happening):
 
     def act(self) -> None:
         force = next(f for f in self.model.forces if f.id == self.spec.force)
-        force.order(self.spec.soldiers, self.model.hour)
+        force.order(self.spec.soldiers)
 
 
 class Seal(Happening):
@@ -95,9 +98,13 @@ class Strike(Happening):
     """A strike from outside on a faction's stock in a place."""
 
     def act(self) -> None:
-        model, spec, theatre = self.model, self.spec, self.model.theatre
+        model, spec, theatre, p = self.model, self.spec, self.model.theatre, self.model.file.strikes
         place, target = theatre.places.index(spec.place), theatre.factions.index(spec.target)
-        dead, _ = strikes.strike(theatre, place, target, spec.killed, model.file.strikes)
+        dead, _ = hit(theatre, place, target, spec.killed if spec.hits else 0, p.stock_destroyed if spec.hits else 0.0)
+        aimed_at = next((c for c in model.skies.consignments if c.id == spec.consignment), None)
+        if aimed_at is not None and aimed_at.stop(self.step) == place:
+            aimed_at.struck += 1
+            aimed_at.lose(model.chance, self.step, p.consignment_destroyed if spec.hits else 0.0)
         model.note_strike(spec.by, place, target, dead)
         model.say(spec.audience)
 
@@ -106,17 +113,23 @@ class BorderFire(Happening):
     """Fire strays over a border."""
 
     def act(self) -> None:
-        self.model.note_border_fire(self.spec.by, self.spec.place, 1, 0)
+        self.model.take_border_fire(self.spec.by, self.model.theatre.places.index(self.spec.place), 1, 0)
 
 
 class Conference(Happening):
-    """A peace conference is announced, until it ends."""
+    """A peace conference is announced, and some day closes."""
 
     def act(self) -> None:
-        self.model.announced.append(self)
+        model, spec = self.model, self.spec
+        parties = np.array([name in spec.parties for name in model.theatre.factions], np.bool_)
+        self.talks = Talks(parties, None if spec.opens is None else model.story.step_of(spec.opens))
+        model.talks.append(self.talks)
 
     def end(self) -> None:
-        self.model.announced.remove(self)
+        model = self.model
+        self.talks.close(model.bound_by_horizon(), model.file.diplomacy, model.chance, model.now)
+        said = "with an agreement" if self.talks.agreed else "without an agreement"
+        model.record.happened.append((model.now, self.name, f"The conference closes {said}."))
 
 
 class Nothing(Happening):

@@ -223,7 +223,8 @@ class Battle:
         losses = Losses(len(present))
         for f in np.flatnonzero(kills > 0):
             group, aim = self.groups[f], aims[f] * regular
-            initiations = p.initiations_per_hour * group.count * intensity * theatre.readiness[here, f] * step_h
+            pace = intensity * theatre.calm[f] * theatre.readiness[here, f]
+            initiations = p.initiations_per_hour * group.count * pace * step_h
             strength = initiations * present[f] / max(1, group.count)
             if strength > 0 and aim.any():
                 per_fighter = kills[f] * step_h * float(aim.sum()) / strength
@@ -231,7 +232,8 @@ class Battle:
                 losses.share_out(int(f), killed, aim, theatre, here, p, chance, step, group.lane)
         expected = kills @ aims
         theatre.slain_rate[here] = np.divide(expected, present, out=np.zeros(present.size), where=present > 0)
-        self._wear(theatre, float(theatre.assault[here].max()) if opposed.any() else 0.0, p, step_h)
+        pressed = float((theatre.assault[here] * theatre.urge * theatre.calm).max())
+        self._wear(theatre, pressed if opposed.any() else 0.0, p, step_h)
         return losses
 
     def expected(self, theatre: Theatre, p: EngagementParameters) -> tuple[Floats, Floats]:
@@ -240,7 +242,7 @@ class Battle:
         Writes the fighters in contact.
         """
         here, present = self.place, theatre.present[self.place]
-        contact = present * theatre.contact * self._intensity(theatre) * theatre.readiness[here]
+        contact = present * theatre.contact * self._intensity(theatre) * theatre.calm * theatre.readiness[here]
         engaged = np.where(self._opposed(theatre), contact, 0.0)
         theatre.engaged[here] = engaged
         weight = theatre.enemy * engaged
@@ -252,7 +254,7 @@ class Battle:
         return kills, aims
 
     def _intensity(self, theatre: Theatre) -> float:
-        return max(float(theatre.skirmish[self.place]), float(theatre.assault[self.place].max()))
+        return max(float(theatre.skirmish[self.place]), float((theatre.assault[self.place] * theatre.urge).max()))
 
     def _opposed(self, theatre: Theatre) -> npt.NDArray[np.bool_]:
         here = theatre.present[self.place] > 0
@@ -357,7 +359,7 @@ def _speed(theatre: Theatre, place: int, f: int, power: Floats, theirs: float, p
     if present[foes].sum() == 0:
         return p.advance_per_hour * theirs / int((side & (present > 0)).sum())
     side_power = float(power[side].sum())
-    assault = float(theatre.assault[place, f])
+    assault = float(theatre.assault[place, f] * theatre.urge[f] * theatre.calm[f])
     if assault <= 0 or side_power <= 0:
         return 0.0
     foe_power = float(power[foes].sum()) * (1.0 + (theatre.cover[place] - 1.0) * theirs)

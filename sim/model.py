@@ -44,10 +44,11 @@ class SpilloverModel(mesa.Model):
         self.step_h = scenario.step_hours
         self.steps_a_day = scenario.steps_a_day
         self.fighters_from_outside = 0
-        self.announced: list[events.Happening] = []
+        self.talks: list[diplomacy.Talks] = []
+        self.skies = strikes.Skies(self._load_consignments(), dict(self.file.air_forces))
         self.battles = [fronts.Battle(self.theatre, int(p), self.chance) for p in self.theatre.fronts]
         self.forces = self._muster()
-        self.books = Bookkeeper(scenario, self.theatre, self.city, self.forces)
+        self.books = Bookkeeper(scenario, self.theatre, self.city, self.forces, self.skies)
         self.alarms: dict[str, Floats] = {}
         self.pool = self._pool(threads)
         self._send_volunteers()
@@ -66,6 +67,7 @@ class SpilloverModel(mesa.Model):
         self.factions_commit_fighters()
         self.supplies_move()
         self.fronts_fight()
+        self.blows_fall_from_outside()
         self.channels_carry()
         self.residents_decide()
         self.forces_respond()
@@ -104,7 +106,7 @@ class SpilloverModel(mesa.Model):
                 self.residents.follow(place, to, f)
                 self.books.note_withdrawal(self.now, place, f, to, reason)
             factions.commit(theatre, file.effort, self.now, self.step_h)
-        diplomacy.expect(theatre, *self._expectations(), file.diplomacy, self.step_h)
+        diplomacy.expect(theatre, self.talks, self.bound_by_horizon(), file.diplomacy, self.now, self.step_h)
 
     def supplies_move(self) -> None:
         """Route supplies (daily), deliver what is due, and use the stocks up."""
@@ -125,11 +127,21 @@ class SpilloverModel(mesa.Model):
             battle.settle(theatre, losses, file.engagement, self.chance, self.now, self.step_h)
             killed[battle.place] = losses.killed
             self.books.note_front(self.now, battle.place, losses)
-        for p in np.flatnonzero([town.stray_fire for town in file.places.values()]):
-            number, hurt = strikes.stray_fire(self.chance, int(p), file.strikes, self.now, self.step_h)
-            if number:
-                self.books.note_border_fire(self.now, "stray", int(p), number, hurt)
         factions.feel(theatre, killed, (theatre.control - before) @ theatre.coalition.T, file.withdrawal, self.step_h)
+
+    def blows_fall_from_outside(self) -> None:
+        """Let air forces strike what they detect, and fire stray over borders."""
+        theatre, p = self.theatre, self.file.strikes
+        for name, consignment, place in self.skies.decide(theatre, self.chance, self.now, self.step_h):
+            killed = self.chance.poisson("guards killed", self.now, p.guards_killed, group=consignment.lane)
+            dead, _ = strikes.hit(theatre, place, self._guard(place, consignment.faction), killed, p.stock_destroyed)
+            lost = consignment.lose(self.chance, self.now, p.consignment_destroyed)
+            consignment.struck += 1
+            self.strike_noted(name, consignment, place, dead, lost)
+        for exposed in np.flatnonzero([town.stray_fire for town in self.file.places.values()]):
+            number, hurt = strikes.stray_fire(theatre, self.chance, int(exposed), p, self.now, self.step_h)
+            if number:
+                self.take_border_fire("stray", int(exposed), number, hurt)
 
     def channels_carry(self) -> None:
         """Let news of elsewhere reach each neighbourhood and community, all at once."""
@@ -171,9 +183,8 @@ class SpilloverModel(mesa.Model):
         """Let observers say what they saw, at the end of each day."""
         self.books.add_to_day()
         if (self.now + 1) % self.steps_a_day == 0:
-            first, day = self.now + 1 - self.steps_a_day, self.books.close_day()
-            said = report_day(self.file.observers, self.theatre, day, self.chance, first, self.now, self.step_h)
-            self.record.claims.extend(said)
+            day = self.books.close_day(self.now + 1 - self.steps_a_day, self.now)
+            self.record.claims.extend(report_day(self.file.observers, self.theatre, day, self.chance, self.step_h))
 
     def hour_is_recorded(self) -> None:
         """Remember tolls, write the hour down, and move the clock."""
@@ -197,9 +208,38 @@ class SpilloverModel(mesa.Model):
         """Write a strike down."""
         self.books.note_strike(self.now, by, place, target, dead)
 
-    def note_border_fire(self, by: str, place: str, number: int, hurt: int) -> None:
-        """Write stray fire down."""
-        self.books.note_border_fire(self.now, by, self.theatre.places.index(place), number, hurt)
+    def strike_noted(self, by: str, consignment: strikes.Consignment, place: int, dead: int, lost: int) -> None:
+        """Write down a strike that an air force decided on, spread its news, and let it be answered if that is on."""
+        force, p = self.file.air_forces[by], self.file.strikes
+        where = self.file.places[self.theatre.places[place]].name
+        self.books.note_strike(self.now, by, place, self._guard(place, consignment.faction), dead)
+        text = f"{force.name}: strike on a consignment at {where}; {lost} missiles destroyed, {dead} killed."
+        self.record.happened.append((self.now, "strike", text))
+        self.say(force.audience)
+        if p.retaliation and force.answers_to is not None:
+            at = self.theatre.places.index(force.answers_to)
+            hurt = self.chance.poisson("retaliation hurts", self.now, p.retaliation_harm, group=consignment.lane)
+            self.books.note_border_fire(self.now, self.theatre.factions[consignment.faction], at, 1, hurt)
+
+    def take_border_fire(self, by: str, place: int, number: int, hurt: int) -> None:
+        """Write stray fire down, and let it be answered on the nearest front where escalation is on."""
+        p = self.file.strikes
+        self.books.note_border_fire(self.now, by, place, number, hurt)
+        answered = strikes.answers(self.skies, place, number, p, self.now, self.step_h)
+        front = strikes.nearest_front(self.theatre, place)
+        if answered and front is not None:
+            target = int(np.argmax(self.theatre.fighters[front]))
+            killed = self.chance.poisson("answer kills", self.now, answered * p.escalation_killed, place)
+            dead, _ = strikes.hit(self.theatre, front, target, killed, 0.0)
+            self.books.note_strike(self.now, "stray", front, target, dead)
+            text = f"Stray fire into {self.file.places[self.theatre.places[place]].name} is answered; {dead} killed."
+            self.record.happened.append((self.now, "answer", text))
+
+    def bound_by_horizon(self) -> npt.NDArray[np.bool_]:
+        """Say which factions will not settle before a date that lies ahead, [F]."""
+        today = self.date.date()
+        horizons = [faction.horizon for faction in self.file.factions.values()]
+        return np.array([h is not None and h > today for h in horizons], np.bool_)
 
     # --- for those who look -------------------------------------------------------------------------------
 
@@ -232,6 +272,27 @@ class SpilloverModel(mesa.Model):
         for force in forces:
             self.city.soldiers[force.place] += force.soldiers
         return forces
+
+    def _load_consignments(self) -> list[strikes.Consignment]:
+        """Put each consignment on its timetable: so long in store at each stop, so long on each road."""
+        loaded = []
+        for name, spec in self.file.consignments.items():
+            step, reaches, leaves = self.story.step_of(spec.arrives), list[int](), list[int]()
+            for here, there in zip(spec.route, (*spec.route[1:], ""), strict=True):
+                reaches.append(step)
+                if there:
+                    leaves.append(step + round(spec.stay_h / self.step_h))
+                    step = leaves[-1] + max(1, round(self._road_h(here, there) / self.step_h))
+            route = tuple(self.theatre.places.index(p) for p in spec.route)
+            faction = self.theatre.factions.index(spec.faction)
+            loaded.append(
+                strikes.Consignment(name, faction, route, tuple(leaves), tuple(reaches), spec.units, code(name))
+            )
+        return loaded
+
+    def _road_h(self, here: str, there: str) -> float:
+        """Return the hours on the quickest road between two places that are neighbours."""
+        return min(road.delay_h for road in self.file.corridors.values() if {here, there} == set(road.between))
 
     def _send_volunteers(self) -> None:
         """Volunteers of before the start are at their fronts, unless the channel is off."""
@@ -302,12 +363,10 @@ class SpilloverModel(mesa.Model):
         community = self.theatre.communities[self.city.community[g]]
         return code(f"{self.city.neighbourhoods[self.city.neighbourhood[g]]}/{community}")
 
-    def _expectations(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        parties = {name for h in self.announced for name in h.spec.parties}
-        today = self.date.date()
-        names = self.theatre.factions
-        late = [h is not None and h > today for h in (self.file.factions[n].horizon for n in names)]
-        return np.array([n in parties for n in names], np.bool_), np.array(late, np.bool_)
+    def _guard(self, place: int, faction: int) -> int:
+        """Return the faction whose fighters stand around a store: its own, or the strongest on its side there."""
+        there = self.theatre.fighters[place] * self.theatre.coalition[faction]
+        return faction if there[faction] > 0 or there.max() == 0 else int(np.argmax(there))
 
     def _outlook(self) -> Outlook:
         ways, city, seen = self.file.channels, self.city, self.seen

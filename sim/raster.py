@@ -22,6 +22,9 @@ NOBODY = -1
 MOST_CELLS = 25_000_000
 """A larger raster is taken for a mistake of units, degrees for metres or the like."""
 
+NO_LENGTH_M = 1e-9
+"""A shorter segment is a point."""
+
 WGS84_EQUATORIAL_M = 6_378_137.0
 WGS84_FLATTENING = 1 / 298.257223563
 
@@ -164,7 +167,7 @@ def _squared_distance(x: Floats, y: Floats, start: Floats, end: Floats) -> Float
     """Return squared metres from points to one segment; a segment of no length is a point."""
     along_x, along_y = end - start
     length = hypot(along_x, along_y)
-    if length == 0:
+    if length < NO_LENGTH_M:
         share = np.zeros_like(x)
     else:
         east, north = along_x / length, along_y / length

@@ -212,6 +212,28 @@ class SecurityForce(Element):
     needs_approval: bool = Field(False, description="goes in only when the parties are tired of fighting")
 
 
+class Consignment(Element):
+    """A stock of guided missiles that moves from a patron to its party, stop by stop."""
+
+    faction: str = Field(description="whose it will be")
+    route: tuple[str, ...] = Field(min_length=2, description="places, in order; neighbours joined by a corridor")
+    units: int = param(10, unit="missiles", low=1, high=100_000, source="the consignment's source")
+    arrives: datetime = Field(description="when it reaches the first stop; local date and time")
+    stay_h: float = param(72.0, unit="h", low=0, high=8760, source="time in store at each stop but the last")
+
+
+class AirForce(Element):
+    """An outside air force that looks for consignments and may strike them."""
+
+    against: tuple[str, ...] = Field(min_length=1, description="factions whose consignments it strikes")
+    reaches: tuple[str, ...] = Field(min_length=1, description="places it can strike")
+    detection_per_day: float = param(0.3, unit="1/d", low=0, high=50, source="hazard of finding a consignment in store")
+    resolve: float = param(0.8, unit="1", low=0, high=1, source="probability that what is found is struck")
+    audience: dict[str, Signed] = Field(default_factory=dict, description="how the news of a strike alarms communities")
+    answers_to: str | None = Field(None, description="place that a retaliation falls on")
+    on: bool = Field(True, description="decides by itself; scheduled strikes happen all the same")
+
+
 class EventBase(Strict):
     """Something done to the world at a set time."""
 
@@ -280,6 +302,8 @@ class Strike(EventBase):
     target: str
     by: str = Field(description="who strikes, an office or a force")
     killed: int = param(0, unit="people", low=0, high=100_000, source="the event's source")
+    consignment: str | None = Field(None, description="the consignment it aims at, hit if it is stored there")
+    hits: bool = Field(True, description="false for a strike that misses")
     audience: dict[str, Signed] = Field(default_factory=dict, description="how the news of it alarms communities")
 
 
@@ -292,11 +316,12 @@ class BorderFire(EventBase):
 
 
 class Conference(EventBase):
-    """A peace conference is announced."""
+    """A peace conference: announced, opened, closed with an outcome or none."""
 
     kind: Literal["conference"]
-    parties: tuple[str, ...] = ()
-    until: datetime | None = None
+    parties: tuple[str, ...] = Field((), description="factions that are asked to it")
+    opens: datetime | None = Field(None, description="when it sits; local date and time")
+    until: datetime | None = Field(None, description="when it closes")
 
 
 class NullEvent(EventBase):
@@ -325,9 +350,13 @@ class Observer(Element):
 
     office: str = Field(description="an office or institution, never a person")
     places: tuple[str, ...] = Field((), description="where it reports from; empty for everywhere")
-    covers: dict[str, Amount] = Field(
-        description="factor on the true number of killed, by faction or force id, `civilians` or `residents`"
+    covers: dict[str, Share] = Field(
+        description="share of the killed that it sees, by faction or force id, `civilians` or `residents`"
     )
+    bias: dict[str, Amount] = Field(default_factory=dict, description="factor on what it saw, by party; 1 if absent")
+    counts_wounded: bool = Field(False, description="reports the wounded too")
+    sides_with: str | None = Field(None, description="faction of whose hold on contested places it speaks")
+    lean: float = param(0.0, unit="1", low=-1, high=1, source="what it adds to that share")
     spread: float = param(
         0.15,
         unit="1",
@@ -415,6 +444,8 @@ class ScenarioFile(Strict):
     corridors: dict[Identifier, Corridor] = Field(default_factory=dict)
     fronts: dict[Identifier, Front] = Field(default_factory=dict)
     security_forces: dict[Identifier, SecurityForce] = Field(default_factory=dict)
+    consignments: dict[Identifier, Consignment] = Field(default_factory=dict)
+    air_forces: dict[Identifier, AirForce] = Field(default_factory=dict)
     events: dict[Identifier, Event] = Field(default_factory=dict)
     observers: dict[Identifier, Observer] = Field(default_factory=dict)
     channels: Channels = Field(default_factory=Channels)

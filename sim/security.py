@@ -133,9 +133,9 @@ class Force:
         if self.quiet_h >= p.withdraw_after_h:
             self.ordered, self.due_h = float(self.standing), math.inf
 
-    def order(self, soldiers: int, hour: float) -> None:
-        """Take an order to be at a strength, at once."""
-        self.ordered, self.due_h, self.quiet_h = float(soldiers), hour, 0.0
+    def order(self, soldiers: int) -> None:
+        """Take an order to be at a strength, at once; it replaces a call under way."""
+        self.ordered, self.due_h, self.quiet_h = float(soldiers), math.inf, 0.0
 
     def deploy(self, p: SecurityParameters, step_h: float) -> None:
         """Move towards the ordered strength."""

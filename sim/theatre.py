@@ -88,6 +88,8 @@ class Theatre:
     wanted_t: Floats  # [P, F] demand in t/day, supply
     effect: Floats  # [P, F] effectiveness by supply, supply
     assault: Floats  # [P, F] intensity ordered, events
+    urge: Floats  # [F] factor on the intensity of assaults, diplomacy
+    calm: Floats  # [F] factor on the intensity of fighting, diplomacy
     sealed: Bools  # [K] events
     toll: Floats  # [P, C] memory of the killed and wounded, record keeper
     usual: Floats  # [P, C] the toll people are used to, record keeper
@@ -201,6 +203,8 @@ class Theatre:
             wanted_t=np.zeros((P, F)),
             effect=np.ones((P, F)),
             assault=np.zeros((P, F)),
+            urge=np.ones(F),
+            calm=np.ones(F),
             sealed=np.array([r.sealed for r in roads], np.bool_),
             toll=np.zeros((P, C)),
             usual=np.zeros((P, C)),

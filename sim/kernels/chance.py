@@ -19,6 +19,7 @@ _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
 W0 = np.uint64(0x9E3779B9)
 W1 = np.uint64(0xBB67AE85)
+LARGEST = 1.0 - 2.0**-53
 
 
 @njit(cache=True, nogil=True)
@@ -67,7 +68,7 @@ def uniform(entity: int, group: int, step: int, decision: int, k0: np.uint64, k1
     """Return one uniform in the open interval (0, 1) with 53 bits."""
     a, b, _, _ = philox(U64(entity), U64(group), U64(step), U64(decision), k0, k1)
     whole = (a << U64(21)) ^ (b >> U64(11))
-    return (np.float64(whole) + 0.5) * (1.0 / 9007199254740992.0)
+    return min((np.float64(whole) + 0.5) * (1.0 / 9007199254740992.0), LARGEST)
 
 
 @njit(cache=True, nogil=True)
@@ -98,7 +99,7 @@ def poisson_quantile(u: float, mean: float) -> int:
         term = math.exp(-mean)
         total = term
         k = 0
-        while total < u and k < 10000:
+        while total < u and (k < mean or total + term > total):  # beyond that no term adds anything
             k += 1
             term *= mean / k
             total += term
@@ -121,7 +122,7 @@ def binomial_quantile(u: float, n: int, p: float) -> int:
         term = math.exp(n * math.log1p(-p))
         total = term
         k = 0
-        while total < u and k < n:
+        while total < u and k < n and (k < n * p or total + term > total):
             k += 1
             term *= odds * (n - k + 1) / k
             total += term

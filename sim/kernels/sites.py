@@ -60,8 +60,9 @@ def perceive(
     total = 0.0
     for s in range(cells.size):
         cell, post = cells[s], posts[s]
-        theirs, ours, facing = float(theirs_at[cell]), float(ours_at[cell]), float(theirs_at[post])
-        threat = threat_fire * theirs / (theirs + ours + fire_half)
+        theirs, facing = np.float64(theirs_at[cell]), np.float64(theirs_at[post])
+        armed = np.float64(theirs_at[cell] + ours_at[cell])  # float32: a bare float() would not widen when compiled
+        threat = threat_fire * theirs / (armed + fire_half)
         total += threat
         in_sight = soldiers * soldiers_at[post]
         share = min(1.0, own[s] / max(1.0, kin[s]))

@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sim.scenario.faults import Keys, listed, nearest, shown
@@ -31,6 +32,8 @@ WORDS = {
     "lines_of_contact": "line of contact",
     "corridors": "corridor",
     "security_forces": "security force",
+    "consignments": "consignment",
+    "air_forces": "air force",
     "patrons": "patron",
     "windows": "window",
 }
@@ -64,6 +67,14 @@ REFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("security_forces.*.place", ("places",)),
     ("security_forces.*.line", ("lines_of_contact",)),
     ("security_forces.*.constituency.{}", ("communities",)),
+    ("consignments.*.faction", ("factions",)),
+    ("consignments.*.route.[]", ("places",)),
+    ("air_forces.*.against.[]", ("factions",)),
+    ("air_forces.*.reaches.[]", ("places",)),
+    ("air_forces.*.audience.{}", ("communities",)),
+    ("air_forces.*.answers_to", ("places",)),
+    ("events.*.parties.[]", ("factions",)),
+    ("events.*.consignment", ("consignments",)),
     ("events.*.place", ("places",)),
     ("events.*.attackers.[]", ("factions",)),
     ("events.*.faction", ("factions",)),
@@ -75,6 +86,8 @@ REFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("events.*.corridors.[]", ("corridors",)),
     ("observers.*.places.[]", ("places",)),
     ("observers.*.covers.{}", ("factions", "security_forces")),
+    ("observers.*.bias.{}", ("factions", "security_forces")),
+    ("observers.*.sides_with", ("factions",)),
     ("benchmarks.*.place", ("places",)),
     ("benchmarks.*.faction", ("factions",)),
     ("benchmarks.*.window", ("windows",)),
@@ -83,7 +96,7 @@ REFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 ALSO_COVERED = ("civilians", "residents")
 
-OFFICES = ("events.*.by", "events.*.parties.[]")
+OFFICES = ("events.*.by",)
 """Names in words, of someone who need not be in the scenario; a near miss of an id is still a fault."""
 
 SHARES = (
@@ -147,7 +160,7 @@ def _step(above: Keys, here: Any, part: str) -> Iterator[tuple[Keys, Any]]:
 def _references(tree: Tree, ids: Mapping[str, list[str]]) -> Iterator[Complaint]:
     for pattern, kinds in REFERENCES:
         options = [name for kind in kinds for name in ids.get(kind, ())]
-        if pattern.startswith("observers.*.covers"):
+        if pattern.startswith(("observers.*.covers", "observers.*.bias")):
             options += ALSO_COVERED
         for keys, name in selected(tree, pattern):
             if name not in options:
@@ -161,7 +174,7 @@ def _no_such(keys: Keys, name: str, options: list[str], kinds: tuple[str, ...]) 
 
 
 def _offices(tree: Tree, ids: Mapping[str, list[str]]) -> Iterator[Complaint]:
-    options = [name for kind in ("factions", "patrons", "security_forces") for name in ids.get(kind, ())]
+    options = [name for kind in ("factions", "patrons", "security_forces", "air_forces") for name in ids.get(kind, ())]
     for pattern in OFFICES:
         for keys, name in selected(tree, pattern):
             if name not in options and (meant := nearest(name, options, cutoff=0.85)):
@@ -233,6 +246,16 @@ def _two_fronts(tree: Tree) -> Iterator[Complaint]:
         other = first.setdefault(place, keys)
         if other != keys:
             yield Complaint(keys, f"a second front at {shown(place)}", "one front for each place", None, (other,))
+
+
+def _consignments(tree: Tree) -> Iterator[Complaint]:
+    """Yield the legs of a consignment's way that no road joins."""
+    roads = {frozenset(ends) for _, ends in selected(tree, "corridors.*.between")}
+    for keys, route in selected(tree, "consignments.*.route"):
+        for here, there in pairwise(route):
+            if frozenset((here, there)) not in roads:
+                found = f"{shown(here)} to {shown(there)}, which no corridor joins"
+                yield Complaint(keys, found, "places in order, neighbours joined by a corridor")
 
 
 def _lines(tree: Tree) -> Iterator[Complaint]:
@@ -377,7 +400,13 @@ def _zone(zone: str) -> Iterator[Complaint]:
 
 def _times(tree: Tree) -> Iterator[Complaint]:
     start = [(("clock", "start"), tree["clock"]["start"])]
-    times = [*start, *selected(tree, "events.*.at"), *selected(tree, "events.*.until")]
+    times = [
+        *start,
+        *selected(tree, "events.*.at"),
+        *selected(tree, "events.*.until"),
+        *selected(tree, "events.*.opens"),
+        *selected(tree, "consignments.*.arrives"),
+    ]
     days = [
         *selected(tree, "windows.*.first"),
         *selected(tree, "windows.*.last"),
@@ -403,5 +432,5 @@ def _backwards(keys: Keys, last: date, other: Keys, first: date) -> Complaint:
 
 CHECKS: Iterable[Callable[[Tree], Iterator[Complaint]]] = (
     _clock, _times, _same_name, _with_itself, _two_fronts, _lives_there, _lines, _shares, _people, _deployed,
-    _outlines,
+    _outlines, _consignments,
 )  # fmt: skip

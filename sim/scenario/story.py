@@ -247,7 +247,12 @@ def _observers(scenario: Scenario) -> Iterator[str]:
     file = scenario.file
     for observer in file.observers.values():
         where = _and(_names(observer.places, file.places)) if observer.places else "everywhere"
-        covers = [f"{n:.0%} of the killed of {_anyone(k, scenario)}" for k, n in observer.covers.items()]
+        hurt = "the killed and wounded" if observer.counts_wounded else "the killed"
+        covers = [
+            f"{n:.0%} of {hurt} of {_anyone(k, scenario)}"
+            + (f" (times {observer.bias[k]:g})" if observer.bias.get(k, 1.0) != 1.0 else "")
+            for k, n in observer.covers.items()
+        ]
         denies = " Denies that fighters come from outside." if observer.denies else ""
         yield (
             f"{observer.name} ({observer.office}), from {where}: reports {_and(covers)}, "
