@@ -171,12 +171,12 @@ class Groups:
             left -= size
             index += 1
 
-    def fit(self, strength: int, chance: Chance, step: int) -> None:
+    def fit(self, strength: int, chance: Chance, step: int, decision: str = "group strength") -> None:
         """Follow the strength of the force."""
         if strength + 64 > self.sizes.size:
             self.sizes = np.concatenate([self.sizes, np.zeros(strength + 64, np.int64)])
         self.count = kernel.match_strength(
-            self.sizes, self.count, strength, self.lane, step, code("group strength"), *chance.key
+            self.sizes, self.count, strength, self.lane, step, code(decision), *chance.key
         )
 
     def regroup(self, events: int, shatter: float, chance: Chance, step: int) -> None:
@@ -216,6 +216,7 @@ class Battle:
         """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
         here, present = self.place, theatre.present[self.place]
         intensity, opposed = self._intensity(theatre), self._opposed(theatre)
+        self._form_up(theatre, "group strength on arrival", chance, step)
         kills, aims = self.expected(theatre, p)
         engaged = theatre.engaged[here]
         theatre.firing[here] = float((engaged * theatre.effect[here]).sum())
@@ -235,6 +236,12 @@ class Battle:
         pressed = float((theatre.assault[here] * theatre.urge * theatre.calm).max())
         self._wear(theatre, pressed if opposed.any() else 0.0, p, step_h)
         return losses
+
+    def _form_up(self, theatre: Theatre, decision: str, chance: Chance, step: int) -> None:
+        """Let the groups add up to who is there, after losses and after arrivals."""
+        for group, strength in zip(self.groups, theatre.present[self.place], strict=True):
+            if strength or group.count:
+                group.fit(int(strength), chance, step, decision)
 
     def expected(self, theatre: Theatre, p: EngagementParameters) -> tuple[Floats, Floats]:
         """Return the losses each faction is expected to inflict in an hour [F], and on whom, shares [F, F].
@@ -298,13 +305,12 @@ class Battle:
                 back = chance.binomial("fighter recovers", step, int(theatre.hurt[here, f]), back_p, group=group.lane)
                 theatre.hurt[here, f] -= back
                 theatre.fighters[here, f] += back
-            strength = int(theatre.present[here, f])
-            if strength or group.count:
-                group.fit(strength, chance, step)
-                mean = p.turnover_per_hour * float(theatre.engaged[here, f]) * step_h
-                events = chance.poisson("number of regroupings", step, mean, group=group.lane)
-                if events:
-                    group.regroup(events, p.shatter_share, chance, step)
+        self._form_up(theatre, "group strength", chance, step)
+        for f, group in enumerate(self.groups):
+            mean = p.turnover_per_hour * float(theatre.engaged[here, f]) * step_h
+            events = chance.poisson("number of regroupings", step, mean, group=group.lane)
+            if events:
+                group.regroup(events, p.shatter_share, chance, step)
 
 
 class Losses:

@@ -86,7 +86,6 @@ MEANINGS = {
     "Strike.target": "whose stock is struck",
     "Strike.killed": "fighters of the target killed, at most those who are there",
     "BorderFire.by": "who fires, an office or a description",
-    "Conference.parties": "who is invited",
     "Observer.denies": "what it denies whatever happens",
     "ScenarioFile.format": "version of this format",
 }

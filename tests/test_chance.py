@@ -15,7 +15,7 @@ from sim.kernels import chance as kernel
 
 MANY = 400_000
 word32 = st.integers(0, 2**32 - 1)
-TAILS = [1e-12, 1e-9, 1e-6, 0.5, 1 - 1e-6, 1 - 1e-9, 1 - 1e-12]
+TAILS = [1e-10, 1e-8, 1e-6, 0.5, 1 - 1e-6, 1 - 1e-8, 1 - 1e-10]  # sums of probabilities round at about 1e-13
 LUCK = np.concatenate([(np.arange(300) + 0.5) / 300, TAILS])
 
 
@@ -105,10 +105,12 @@ def test_neither_the_order_nor_the_partition_of_entities_changes_a_draw(order, c
     assert np.array_equal(np.concatenate(parts), alone)
 
 
-def test_a_draw_of_one_needs_more_bits_than_there_are():
+@pytest.mark.parametrize(("word", "draw"), [(0, 2.0**-54), (2**32 - 1, kernel.LARGEST)])
+def test_no_words_make_a_draw_of_zero_or_one(word, draw, monkeypatch):
     """53 bits and a half, rounded to a double, would be 1.0 once in 2^53."""
-    assert kernel.uniform.py_func is not None
-    assert (2.0**53 - 1 + 0.5) / 2.0**53 == 1.0 > kernel.LARGEST
+    monkeypatch.setattr(kernel, "philox", lambda *_: (np.uint64(word),) * 4)
+    assert kernel.uniform.py_func(0, 0, 0, 0, 0, 0) == draw
+    assert 0.0 < draw < 1.0
 
 
 # --- the distribution of the draws: at most one false alarm in 10^5 for each check
@@ -198,7 +200,7 @@ def test_no_trial_and_no_chance_and_certainty_are_no_luck():
     assert chance.binomial("x", 0, 9, 1.0) == 9
 
 
-@given(st.floats(1e-12, 1 - 1e-12), st.floats(0.0, 450.0), st.floats(0.0, 50.0))
+@given(st.floats(1e-10, 1 - 1e-10), st.floats(0.0, 450.0), st.floats(0.0, 50.0))
 @settings(deadline=None, max_examples=300)
 def test_the_same_luck_never_gives_fewer_for_a_greater_mean(u, mean, more):
     assert kernel.poisson_quantile(u, mean) <= kernel.poisson_quantile(u, mean + more)
@@ -214,7 +216,7 @@ def test_the_same_luck_gives_at_most_one_fewer_where_the_formula_changes():
     assert np.all(below <= POISSON(LUCK, 505.0))
 
 
-@given(st.floats(1e-12, 1 - 1e-12), st.integers(0, 900), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+@given(st.floats(1e-10, 1 - 1e-10), st.integers(0, 900), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 @settings(deadline=None, max_examples=300)
 def test_the_same_luck_never_gives_fewer_for_a_greater_chance(u, n, p, q):
     low, high = sorted((p, q))

@@ -33,6 +33,8 @@ Ints = npt.NDArray[np.int64]
 REDS, GREENS = 0, 1
 MILL, HARBOUR = 0, 1
 UNTIRED = {"readiness_loss_per_hour": 0.0, "wounded_per_killed": 0.0}
+BUSY = UNTIRED | {"initiations_per_hour": 0.5}  # many small engagements: the same losses, less noise
+LETHAL = {"factions.reds.firepower": 1.0, "factions.greens.firepower": 1.0}
 BOTH = {"factions.reds.contact": 1.0, "factions.greens.contact": 1.0, "fronts.mill.cover": 1.0}
 
 
@@ -80,7 +82,7 @@ def test_aimed_fire_departs_from_lanchesters_square_law() -> None:
         "factions.reds.fighters": reds, "factions.greens.fighters": greens,
         "factions.reds.firepower": kill["reds"], "factions.greens.firepower": kill["greens"],
     }  # fmt: skip
-    table, error = survivors(changes, EngagementParameters(**UNTIRED), hours, seeds=60)
+    table, error = survivors(changes, EngagementParameters(**BUSY), hours, seeds=60)
     by_reds, by_greens = kill["reds"] / 24.0, kill["greens"] / 24.0
     x, bite = math.sqrt(by_reds * by_greens) * hours, math.sqrt(by_greens / by_reds)
     theory = np.array(
@@ -101,7 +103,7 @@ def test_quality_counts_once_where_numbers_count_twice() -> None:
         "factions.reds.fighters": 1000, "factions.greens.fighters": 2000,
         "factions.reds.firepower": 0.4, "factions.greens.firepower": 0.1,
     }  # fmt: skip
-    table, error = survivors(changes, EngagementParameters(**UNTIRED), hours=120, seeds=60)
+    table, error = survivors(changes, EngagementParameters(**BUSY), hours=120, seeds=60)
     share = table.mean(axis=0) / (1000, 2000)
     assert share[REDS] < 0.6
     assert share[REDS] == pytest.approx(share[GREENS], abs=4 * float((error / (1000, 2000)).max()))
@@ -115,7 +117,7 @@ def test_area_fire_against_aimed_departs_from_deitchmans_mixed_law() -> None:
         "factions.reds.fighters": reds, "factions.greens.fighters": greens, "factions.greens.fire": "area",
         "factions.reds.firepower": 0.30, "factions.greens.firepower": 0.12,
     }  # fmt: skip
-    p = EngagementParameters(**UNTIRED, area_fire_reference=reference)
+    p = EngagementParameters(**BUSY, area_fire_reference=reference)
     table, error = survivors(changes, p, hours, seeds=60)
     r, g = float(reds), float(greens)
     for _ in range(100 * hours):  # the law itself, in steps of 36 s
@@ -139,26 +141,21 @@ def test_an_ambush_kills_as_many_however_many_walk_into_the_area() -> None:
     assert kills["area", 200] == pytest.approx(2 * kills["area", 100])
 
 
-def one_hour(seed: int, p: EngagementParameters) -> tuple[Floats, Floats, Ints]:
-    """Return what each side expects to kill and to be killed as fighters, and who was killed."""
-    theatre = field({"factions.reds.fighters": 1500, "factions.greens.fighters": 2500, "fronts.mill.cover": 1.7})
-    theatre.volunteers[MILL, REDS] = 500
-    battle = Battle(theatre, MILL, Chance(seed))
-    kills, aims = battle.expected(theatre, p)
-    regular = np.divide(theatre.fighters[MILL], theatre.present[MILL])
-    losses = battle.fight(theatre, p, Chance(seed), 0, 1.0)
-    assert theatre.slain_rate[MILL] * theatre.present[MILL] == pytest.approx(kills @ aims)
-    return kills, kills @ aims * regular, losses.killed
-
-
 def test_losses_of_an_hour_are_not_those_expected() -> None:
-    """Over 3,000 hours drawn afresh, groups and all; an error of 6 % would show (three standard errors)."""
-    p = EngagementParameters(initiations_per_hour=0.05)
-    hours = [one_hour(seed, p) for seed in range(3000)]
-    expected, killed = hours[0][1], np.array([killed for _, _, killed in hours])
-    error = killed.std(axis=0, ddof=1) / math.sqrt(len(hours))
+    """The same hour 8,000 times, over 20 draws of the groups; an error of 6 % would show (three standard errors)."""
+    p, killed, expected = EngagementParameters(initiations_per_hour=0.05, **UNTIRED), [], np.zeros(2)
+    for seed in range(20):
+        theatre = field({"factions.reds.fighters": 1500, "factions.greens.fighters": 2500, "fronts.mill.cover": 1.7})
+        theatre.volunteers[MILL, REDS] = 500
+        chance = Chance(seed)
+        battle = Battle(theatre, MILL, chance)
+        kills, aims = battle.expected(theatre, p)
+        expected = kills @ aims * theatre.fighters[MILL] / theatre.present[MILL]
+        killed += [battle.fight(theatre, p, chance, step, 1.0).killed for step in range(400)]
+        assert theatre.slain_rate[MILL] * theatre.present[MILL] == pytest.approx(kills @ aims)
+    error = np.std(killed, axis=0, ddof=1) / math.sqrt(len(killed))
     assert (3 * error < 0.06 * expected).all(), "the test has no power"
-    assert (np.abs(killed.mean(axis=0) - expected) < 3 * error).all()
+    assert (np.abs(np.mean(killed, axis=0) - expected) < 3 * error).all()
 
 
 def test_volunteers_take_more_or_less_than_their_part_of_the_losses() -> None:
@@ -171,13 +168,13 @@ def test_volunteers_take_more_or_less_than_their_part_of_the_losses() -> None:
     assert theatre.slain_rate[MILL, REDS] == pytest.approx(kills[GREENS] / 400)
 
 
-@pytest.mark.parametrize("arrived", [0, 500, 2500])
-def test_a_column_that_has_just_arrived_changes_the_losses_it_should_not(arrived: int) -> None:
-    """Groups form up with those who came between two hours: what they inflict is still what is expected."""
-    p = EngagementParameters(initiations_per_hour=0.2, **UNTIRED)
+@pytest.mark.parametrize("arrived", [0, 300, 1000])
+def test_a_column_that_has_just_arrived_does_not_fight_in_its_first_hour(arrived: int) -> None:
+    """Groups form up with those who came since the hour before: what they inflict is still what is expected."""
+    p = EngagementParameters(**BUSY)
     expected, killed = 0.0, []
-    for seed in range(1500):
-        theatre = field({"factions.greens.fighters": 500, "factions.reds.fighters": 3000})
+    for seed in range(400):
+        theatre = field({"factions.greens.fighters": 200, "factions.reds.fighters": 600} | LETHAL)
         battle = Battle(theatre, MILL, Chance(seed))
         theatre.fighters[MILL, GREENS] += arrived
         expected = float(battle.expected(theatre, p)[0][GREENS])
@@ -337,18 +334,21 @@ def test_half_an_hour_expects_another_loss_than_half_of_an_hours() -> None:
 
 
 def test_halving_the_step_changes_how_many_fall_in_an_hour() -> None:
-    """Two half hours against one hour, each over 2,000 seeds: an error of 9 % would show."""
-    p = EngagementParameters(readiness_loss_per_hour=0.0, initiations_per_hour=0.2)
-    whole, halves = [], []
-    for seed in range(2000):
-        for step_h, found in ((1.0, whole), (0.5, halves)):
-            theatre = field({"factions.reds.fighters": 2000, "factions.greens.fighters": 3000})
-            battle = Battle(theatre, MILL, Chance(seed))
-            killed = [battle.fight(theatre, p, Chance(seed), step, step_h).killed for step in range(round(1 / step_h))]
-            found.append(sum(int(k.sum()) for k in killed))
-    error = math.hypot(float(np.std(whole)), float(np.std(halves))) / math.sqrt(len(whole))
-    assert 3 * error < 0.09 * float(np.mean(whole)), "the test has no power"
-    assert float(np.mean(whole)) == pytest.approx(float(np.mean(halves)), abs=3 * error)
+    """4,000 hours whole, and 4,000 as two halves: an error of 6 % would show."""
+    p, found = EngagementParameters(**BUSY), {}
+    for step_h in (1.0, 0.5):
+        killed = []
+        for seed in range(8):
+            theatre = field({"factions.reds.fighters": 1000, "factions.greens.fighters": 1500})
+            chance = Chance(seed)
+            battle, steps = Battle(theatre, MILL, chance), round(500 / step_h)
+            fallen = [int(battle.fight(theatre, p, chance, step, step_h).killed.sum()) for step in range(steps)]
+            killed += np.reshape(fallen, (500, -1)).sum(axis=1).tolist()
+        found[step_h] = np.mean(killed), np.std(killed) / math.sqrt(len(killed))
+    (whole, one), (halves, other) = found[1.0], found[0.5]
+    error = 3 * math.hypot(one, other)
+    assert error < 0.06 * whole, "the test has no power"
+    assert whole == pytest.approx(halves, abs=error)
 
 
 # --- ground --------------------------------------------------------------------------------------------------

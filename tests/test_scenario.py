@@ -412,8 +412,8 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         "first_day",
     ),
     "almost an id": (
-        {"events.s": {"kind": "conference", "at": datetime(2013, 5, 18), "text": "x", "parties": ["green"]}},
-        "events.s.parties.0",
+        {"events.s": {"kind": "border_fire", "at": datetime(2013, 5, 18), "text": "x", "place": "harbour", "by": "green"}},
+        "events.s.by",
         "an id, or the name of an office",
         "greens",
     ),

@@ -1,0 +1,537 @@
+"""The compiled loops over residents and cells, against plain versions of themselves, and against probability.
+
+The plain versions are numpy on whole columns. They agree with the kernels bit for bit, because all
+arithmetic is float32, strict, and in a written order.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import config, njit
+from scipy import stats
+from small import small
+from test_chance import philox
+
+from sim.chance import Chance
+from sim.kernels import raster, sites
+from sim.kernels import residents as kernel
+from sim.neighbourhoods import STATES, City
+from sim.residents import TRANSITIONS, Residents
+from sim.scenario import Scenario
+
+F = np.float32
+CALM, MOBILISED, SHELTERING, WOUNDED, DETAINED, DISPLACED, AWAY, DEAD = range(8)
+KEY = (np.uint64(2024), np.uint64(7))
+often = settings(max_examples=60, deadline=None)
+
+
+# --- plain versions
+
+
+def exp32(x):
+    """2^n times a polynomial of degree 6 on what is left, r in [-ln 2 / 2, ln 2 / 2]."""
+    x = np.clip(x, F(-80), F(80))
+    n = np.floor(x * F(1.4426950408889634) + F(0.5))
+    r = (x - n * F(0.693359375)) - n * F(-2.12194440e-4)
+    p = F(1.3981999e-3)
+    for c in (F(8.3334519e-3), F(4.1665796e-2), F(1.6666665e-1), F(0.5)):
+        p = p * r + c
+    p = p * r * r + r + F(1)
+    return p * np.ldexp(F(1), n.astype(np.int32))
+
+
+def chance_per_hazard(x):
+    """(1 - exp(-x)) / x: a series near 0, where the difference would lose its digits."""
+    series = F(1.9841270e-4)
+    for c in (F(0.0013888889), F(0.008333334), F(0.041666668), F(0.16666667), F(0.5), F(1)):
+        series = c - x * series
+    return np.where(x < F(0.5), series, (F(1) - exp32(-x)) / np.maximum(x, F(0.5)))
+
+
+def fill_luck(numbers, lane, step, decision, key=KEY):
+    """Uniforms in [0, 1] from the first word of each resident's counter."""
+    same = (np.full(numbers.size, word, np.uint64) for word in (lane, step, decision))
+    word, *_ = philox((numbers.astype(np.uint64), *same), tuple(map(int, key)))
+    return word.astype(np.uint32).astype(np.float32) * F(2.0**-32)
+
+
+ORDER = (DEAD, WOUNDED, AWAY, DISPLACED, DETAINED, MOBILISED, SHELTERING, CALM)
+"""In which order the hazards are laid end to end for the one draw to fall on."""
+
+
+def hazards(p):
+    """Return what may happen to each resident, {to: hazard in 1/h}, and the danger they are in."""
+    now, r, g = p.state, p.rates, p.of_group
+    pull, deter, in_open, danger_up, detain = p.sites[:, p.site_of_row]
+    calm, up, under_cover, away = (now == s for s in (CALM, MOBILISED, SHELTERING, AWAY))
+
+    u = pull + p.hardship * g[kernel.WORTH] + p.ties * g[kernel.TIED] - p.aversion * deter
+    eager = F(1) / (F(1) + exp32(-u * (F(1) / r[kernel.SOFTNESS])))
+    eager_fit = eager * p.able.astype(np.float32)
+
+    none = np.zeros(now.size, np.float32)
+    danger = np.select(
+        [calm, up, under_cover],
+        [
+            in_open * r[kernel.EXPOSED_CALM],
+            danger_up * r[kernel.EXPOSED_MOBILISED],
+            in_open * r[kernel.EXPOSED_SHELTERING],
+        ],
+        none,
+    )
+    heavy = in_open / (in_open + r[kernel.SHELTER_HALF])
+    leaving = r[kernel.FLEE] * (in_open / (in_open + r[kernel.FLEE_HALF]))
+    leaving = leaving * (F(1) + p.lived * (F(1) / r[kernel.LIVED_HALF]))
+    to = {
+        DEAD: danger * r[kernel.LETHALITY] + np.where(away, g[kernel.SLAIN], none),
+        WOUNDED: danger * (F(1) - r[kernel.LETHALITY]) + np.where(away, g[kernel.MAIMED], none),
+        AWAY: np.where(calm | up, g[kernel.ENLIST] * eager_fit, none),
+        DISPLACED: np.where(calm | under_cover, leaving, none),
+        DETAINED: np.where(up, detain, none),
+        MOBILISED: np.where(calm | under_cover, r[kernel.MOBILISE] * eager_fit, none),
+        SHELTERING: np.where(calm, r[kernel.SHELTER] * heavy, none),
+        CALM: np.select(
+            [up, under_cover, now == WOUNDED, now == DETAINED, now == DISPLACED, away],
+            [
+                r[kernel.STAND_DOWN] * (F(1) - eager),
+                r[kernel.COME_OUT] * (F(1) - heavy),
+                none + r[kernel.RECOVER],
+                none + r[kernel.RELEASE],
+                none + g[kernel.BACK],
+                none + g[kernel.HOME],
+            ],
+            none,
+        ),
+    }
+    return to, danger
+
+
+def decide(p):
+    """Return the state of each resident an hour later, and the danger lived through."""
+    to, danger = hazards(p)
+    ends, total = [], F(0)
+    for state in ORDER:
+        total = total + to[state]
+        ends.append(total)
+    dt = p.rates[kernel.STEP_H]
+    luck = fill_luck(np.arange(p.lo, p.hi) - p.first, p.lane, p.step, p.decision)
+    falls = luck / (dt * chance_per_hazard(total * dt))
+    then = p.state.copy()
+    for state, end in zip(reversed(ORDER), reversed(ends), strict=True):
+        then = np.where(falls < end, np.uint8(state), then)
+    return then, p.lived + danger * dt
+
+
+def blur(field, taps):
+    """Weight by distance along x, then along y: for each distance the higher neighbour before the lower."""
+    for axis in (1, 0):
+        n, out = field.shape[axis], field * taps[0]
+        part = (lambda s: (slice(None), s)) if axis else (lambda s: (s, slice(None)))
+        for d in range(1, min(taps.size, n)):
+            out[part(slice(0, n - d))] += field[part(slice(d, n))] * taps[d]
+            out[part(slice(d, n))] += field[part(slice(0, n - d))] * taps[d]
+        field = out
+    return field
+
+
+def box_sum(field, reach):
+    """Sum over the square around each cell."""
+    ny, nx = field.shape
+    return np.array(
+        [
+            [field[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].sum() for x in range(nx)]
+            for y in range(ny)
+        ]
+    )
+
+
+def perceive(a):
+    """Return the table of sites, row by row as the propensity is written in `sim.mobilisation`."""
+    rows, total = [], 0.0
+    for s in range(a.cells.size):
+        home, post = a.cells[s], a.posts[s]
+        theirs, facing = float(a.theirs_at[home]), float(a.theirs_at[post])
+        armed = float(a.theirs_at[home] + a.ours_at[home])  # a float32 sum
+        threat = a.threat_fire * theirs / (armed + a.fire_half)
+        total += threat
+        soldiers = a.soldiers * float(a.soldiers_at[post])
+        ratio = soldiers / (int(a.everyone[s]) + 1.0)
+        ratio = {"raw": lambda r: r, "floor": math.floor, "round": round}[a.rule](ratio)
+        share = min(1.0, int(a.own[s]) / max(1.0, float(a.kin[s])))
+        rows.append(
+            (
+                a.base + threat + a.imitation * share,
+                1.0 - math.exp(-a.k_state * ratio) + a.opponent * facing / (facing + a.opponent_half),
+                a.hit * theirs + a.front_danger,
+                a.hit * facing + a.front_danger,
+                a.detain * soldiers,
+            )
+        )
+    return np.array(rows, np.float64).astype(np.float32).T, total / max(1, a.cells.size)
+
+
+# --- random residents
+
+
+def people(rng, n, calm_hours=False):
+    """Draw residents in every state on a few sites, under hazards from none to overwhelming."""
+    scale = 1.0 if calm_hours else 10.0 ** rng.uniform(-4, 1.5)
+    ends = np.unique(np.append(rng.integers(1, n + 1, rng.integers(0, 40)), n))
+    rates = np.abs(rng.normal(size=kernel.RATES)).astype(np.float32) * F(scale)
+    rates[kernel.SOFTNESS] = rng.choice([0.005, 0.03, 1.0])
+    rates[kernel.LETHALITY] = rng.uniform()
+    rates[[kernel.SHELTER_HALF, kernel.FLEE_HALF, kernel.LIVED_HALF]] = 10.0 ** rng.uniform(-6, 0, 3)
+    rates[kernel.STEP_H] = rng.choice([0.25, 1.0, 6.0])
+    exposed = [kernel.EXPOSED_CALM, kernel.EXPOSED_MOBILISED, kernel.EXPOSED_SHELTERING]
+    rates[exposed] = rng.uniform(size=3)
+    table = np.abs(rng.normal(size=(kernel.SITE_COLUMNS, ends.size)) * scale)
+    table[kernel.PULL] = rng.normal(size=ends.size)
+    table *= rng.uniform(size=table.shape) < 0.8  # some sites are quiet
+    return SimpleNamespace(
+        state=rng.integers(0, 8, n).astype(np.uint8),
+        able=rng.integers(0, 2, n).astype(np.uint8),
+        hardship=rng.uniform(size=n).astype(np.float32),
+        aversion=rng.uniform(size=n).astype(np.float32),
+        ties=rng.uniform(size=n).astype(np.float32),
+        lived=(rng.uniform(size=n) * 0.2).astype(np.float32),
+        sites=table.astype(np.float32),
+        site_ends=ends.astype(np.int64),
+        site_of_row=np.searchsorted(ends, np.arange(n), side="right"),
+        of_group=(np.abs(rng.normal(size=kernel.GROUP_COLUMNS)) * scale).astype(np.float32),
+        rates=rates,
+        lo=0, hi=n, first=0, lane=int(rng.integers(0, 2**32)), step=int(rng.integers(0, 2**32)),
+        decision=int(rng.integers(0, 2**32)),
+    )  # fmt: skip
+
+
+def compiled(p, cuts=(), decide=kernel.decide):
+    """Run the kernel over the rows in pieces; return what the plain version returns."""
+    decided, lived = np.full(p.hi, 99, np.uint8), p.lived.copy()
+    for lo, hi in pairwise((p.lo, *sorted(cuts), p.hi)):
+        if lo < hi:
+            decide(
+                p.state, p.able, p.hardship, p.aversion, p.ties, lived, p.sites, p.site_ends, int(p.site_of_row[lo]),
+                p.of_group, p.rates, lo, hi, p.first, np.uint64(p.lane), np.uint64(p.step), np.uint64(p.decision),
+                *KEY, decided,
+            )  # fmt: skip
+    return decided, lived
+
+
+def same_bits(one, other):
+    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+
+
+seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+# --- the kernels are their plain versions, bit for bit
+
+
+@given(seeds, st.sampled_from([1, 2, 511, 512, 513, 2000]))
+@often
+def test_residents_decide_as_in_the_plain_version(rng, n):
+    p = people(rng, n)
+    then, lived = decide(p)
+    decided, lived_on = compiled(p)
+    assert same_bits(decided, then)
+    assert same_bits(lived_on, lived)
+
+
+@given(seeds, st.lists(st.integers(0, 3000), max_size=12))
+@often
+def test_it_does_not_matter_how_the_rows_are_split(rng, cuts):
+    p = people(rng, 3000)
+    whole, parts = compiled(p), compiled(p, cuts)
+    assert same_bits(parts[0], whole[0])
+    assert same_bits(parts[1], whole[1])
+
+
+def test_exponentials_are_those_of_the_plain_version_and_accurate():
+    x = np.concatenate([np.linspace(-90, 90, 60_001), np.linspace(-1, 1, 20_001), [0.0, -80.0, 80.0]]).astype(F)
+    ours = np.array([kernel.exp32(v) for v in x], np.float32)
+    assert same_bits(ours, exp32(x))
+    exact = np.exp(np.clip(x, -80, 80).astype(np.float64))
+    assert np.abs(ours / exact - 1).max() < 3e-7
+
+
+def test_chances_are_those_of_the_plain_version_and_accurate():
+    x = np.concatenate([np.linspace(0, 2, 30_001), np.geomspace(1e-30, 1e4, 20_001), [0.0]]).astype(F)
+    ours = np.array([kernel.chance_per_hazard(v) for v in x], np.float32)
+    assert same_bits(ours, chance_per_hazard(x).astype(F))
+    wide = np.maximum(x.astype(np.float64), 1e-300)
+    assert np.abs(ours / (-np.expm1(-wide) / wide) - 1).max() < 7e-7
+
+
+@given(st.integers(0, 2**32 - 600), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+@often
+def test_luck_is_the_first_philox_word_of_each_row(row, lane, step):
+    luck = np.empty(512, np.float32)
+    kernel.fill_luck(luck, 512, *map(np.uint64, (row, lane, step, 77)), *KEY)
+    assert same_bits(luck, fill_luck(np.arange(row, row + 512), lane, step, 77))
+    assert 0.0 <= luck.min() <= luck.max() <= 1.0
+
+
+@given(seeds, st.sampled_from(["raw", "floor", "round"]))
+@often
+def test_sites_are_perceived_as_in_the_plain_version(rng, rule):
+    a = surroundings(rng, rule)
+    out = np.full((kernel.SITE_COLUMNS, a.cells.size), np.nan, np.float32)
+    threat = perceived(a, out)
+    table, mean = perceive(a)
+    assert same_bits(out, table.copy())
+    assert threat == mean
+
+
+def surroundings(rng, rule="raw", n=30, cells=50):
+    """Draw what the residents of a few sites may see."""
+
+    def some(scale):
+        return float(rng.choice([0.0, rng.uniform() * scale]))
+
+    return SimpleNamespace(
+        cells=rng.integers(0, cells, n), posts=rng.integers(0, cells, n),
+        theirs_at=(rng.exponential(30, cells) * rng.integers(0, 2, cells)).astype(F),
+        ours_at=rng.exponential(30, cells).astype(F), soldiers_at=rng.uniform(size=cells),
+        everyone=rng.integers(0, 60, n), own=rng.integers(0, 40, n), kin=rng.integers(0, 80, n).astype(np.float64),
+        base=some(1.0), threat_fire=some(1.0), fire_half=1.0 + some(50), imitation=some(2.0), k_state=some(3.0),
+        rule=rule, opponent=some(2.0), opponent_half=1.0 + some(60), soldiers=some(900), hit=some(1e-3),
+        front_danger=some(1e-3), detain=some(1e-4),
+    )  # fmt: skip
+
+
+def perceived(a, out):
+    """Let the kernel look at the same."""
+    rest = vars(a) | {"rule": ("raw", "floor", "round").index(a.rule)}
+    return sites.perceive(*rest.values(), out)
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 12), st.integers(0, 15))
+@often
+def test_what_is_in_reach_is_weighted_as_in_the_plain_version(rng, ny, nx, reach):
+    field = (rng.exponential(10, (ny, nx)) * rng.integers(0, 2, (ny, nx))).astype(F)
+    taps = rng.uniform(size=reach + 1).astype(F)
+    out, middle = np.full((ny, nx), np.nan, F), np.full((ny, nx), np.nan, F)
+    raster.blur(field, taps, middle, out)
+    assert same_bits(out, blur(field, taps))
+
+
+def test_weights_by_distance_are_those_of_a_full_convolution():
+    rng = np.random.default_rng(1)
+    field, taps = rng.exponential(10, (9, 7)).astype(F), np.exp(-2.0 * (np.arange(5) / 4) ** 2).astype(F)
+    out = np.empty_like(field)
+    raster.blur(field, taps, np.empty_like(field), out)
+    for y, x in np.ndindex(9, 7):
+        near = [(v, u) for v, u in np.ndindex(9, 7) if abs(v - y) < 5 and abs(u - x) < 5]
+        exact = sum(float(field[v, u]) * float(taps[abs(v - y)]) * float(taps[abs(u - x)]) for v, u in near)
+        assert out[y, x] == pytest.approx(exact, rel=1e-6)
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 12), st.integers(0, 15))
+@often
+def test_what_is_in_sight_is_counted_exactly(rng, ny, nx, reach):
+    field = rng.integers(0, 1000, (ny, nx))
+    table, out = np.zeros((ny + 1, nx + 1), np.int64), np.full((ny, nx), -1)
+    raster.box_sum(field, reach, table, out)
+    assert np.array_equal(out, box_sum(field, reach))
+
+
+# --- threads, and no compiler
+
+
+def two_quarters():
+    """Build 40,000 residents of two quarters, and an hour in which everything happens to them."""
+    file = Scenario.from_toml(
+        small({"neighbourhoods.east.residents": 21_000, "neighbourhoods.west.residents": 19_000})
+    ).file
+    city = City.of(file)
+    residents = Residents(file, city, Chance(5))
+    rng = np.random.default_rng(3)
+    residents.state[:] = rng.integers(0, 8, residents.state.size)
+    p = people(rng, 8, calm_hours=True)
+    table = np.abs(rng.normal(size=(kernel.SITE_COLUMNS, city.site_cell.size))).astype(F)
+    groups = np.abs(rng.normal(size=(city.groups, kernel.GROUP_COLUMNS))).astype(F)
+    return residents, p.rates, table, groups, np.tile([0.5, 1.0], (city.groups, 1))
+
+
+def test_one_thread_and_two_give_the_same_hour():
+    hours = []
+    with ThreadPoolExecutor(2) as pool:
+        for threads in (None, pool):
+            residents, *tables = two_quarters()
+            counts = [residents.hour(*tables, step, threads) for step in range(3)]
+            hours.append((residents, counts))
+    (one, counts), (two, counts_of_two) = hours
+    for column in ("state", "lived", "where", "displaced"):
+        assert same_bits(getattr(one, column), getattr(two, column))
+    assert np.array_equal(one.city.states, two.city.states)
+    for hour, other in zip(counts, counts_of_two, strict=True):
+        assert all(np.array_equal(getattr(hour, name), getattr(other, name)) for name in vars(hour))
+
+
+def everything(rng):
+    """Run every kernel of this file once and return the bits."""
+    p, a = people(rng, 600), surroundings(rng)
+    out = np.empty((kernel.SITE_COLUMNS, a.cells.size), F)
+    threat = perceived(a, out)
+    field, reached = rng.exponential(10, (6, 5)).astype(F), np.empty((6, 5), F)
+    raster.blur(field, rng.uniform(size=3).astype(F), np.empty_like(field), reached)
+    counts, seen = rng.integers(0, 9, (6, 5)), np.empty((6, 5), np.int64)
+    raster.box_sum(counts, 2, np.zeros((7, 6), np.int64), seen)
+    chance = Chance(8)
+    drawn = [*chance.uniforms("x", 1, np.arange(9)), chance.poisson("y", 2, 30.0), chance.binomial("z", 3, 900, 0.7)]
+    arrays = (*compiled(p), out, np.float64(threat), reached, seen, np.array(drawn))
+    return "".join(array.tobytes().hex() for array in arrays)
+
+
+def test_without_the_compiler_the_bits_are_the_same():
+    told = "import numpy as np, test_resident_kernel as t; print(t.everything(np.random.default_rng(6)))"
+    paths = os.pathsep.join(sys.path)
+    plain = subprocess.run(
+        [sys.executable, "-c", told], env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": paths},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert plain.stdout.strip() == everything(np.random.default_rng(6))
+
+
+# --- the kernel does what probability says
+
+
+def alike(state, n, **said):
+    """Build n residents alike in one state, under the hazards of an ordinary bad hour."""
+    rates = np.zeros(kernel.RATES, F)
+    rates[:] = 0.3, 0.2, 0.05, 0.25, 0.4, 0.3, 0.1, 0.15, 0.12, 0.2, 0.1, 0.05, 1.0, 0.5, 1.0, 0.2
+    group = np.array([0.6, 0.3, 0.2, 0.07, 0.09, 0.04, 0.11], F)
+    site = np.array([[0.1], [0.9], [0.15], [0.25], [0.13]], F)
+    p = people(np.random.default_rng(1), n)
+    p.state[:], p.able[:], p.hardship[:], p.aversion[:], p.ties[:], p.lived[:] = state, 1, 0.7, 0.4, 0.5, 0.01
+    p.sites, p.site_ends, p.site_of_row = site, np.array([n]), np.zeros(n, np.int64)
+    p.of_group, p.rates, p.step = group, rates, 17
+    vars(p).update(said)
+    return p
+
+
+CROWD = 1_000_000
+
+
+@pytest.mark.parametrize("state", range(8), ids=STATES)
+@pytest.mark.parametrize("dt", [0.05, 1.0, 8.0])
+def test_transitions_happen_as_often_as_their_hazards_say(state, dt):
+    """p = 1 - exp(-sum h dt), h_k / sum h each: an error of 0.0023 in any of them would be seen."""
+    p = alike(state, CROWD)
+    p.rates[kernel.STEP_H] = dt
+    to = {k: float(h[0]) for k, h in hazards(alike(state, 1))[0].items()}
+    total = sum(to.values())
+    then = np.bincount(compiled(p)[0], minlength=8)
+    any_of_them = -math.expm1(-total * dt)
+    for k in set(range(8)) - {state}:
+        expected = any_of_them * to[k] / total if total else 0.0
+        assert abs(then[k] / CROWD - expected) <= 4.5 * math.sqrt(expected * (1 - expected) / CROWD)
+    assert then[state] == CROWD - sum(then[k] for k in range(8) if k != state)
+
+
+def test_rare_deaths_are_not_rounded_away():
+    """A hazard of 2e-6 an hour: 80 deaths expected in 4e7 resident-hours; half or twice as many would be seen."""
+    p = alike(CALM, CROWD)
+    p.rates[[kernel.MOBILISE, kernel.SHELTER, kernel.FLEE]] = 0.0
+    p.of_group[kernel.ENLIST] = 0.0
+    p.sites[kernel.DANGER] = 2e-6 / 0.5 / 0.25
+    dead = 0
+    for step in range(40):
+        p.step = step
+        dead += int(np.count_nonzero(compiled(p)[0] == DEAD))
+    assert stats.poisson.ppf(1e-6, 80) <= dead <= stats.poisson.ppf(1 - 1e-6, 80)
+
+
+def test_half_a_step_twice_is_a_whole_step():
+    """For the same hazards: an error of 0.0023 in the share of those still calm would be seen."""
+    once, twice = alike(CALM, CROWD), alike(CALM, CROWD)
+    for p, dt in ((once, 1.0), (twice, 0.5)):
+        p.rates[[kernel.STEP_H, kernel.LIVED_HALF]] = dt, 1e9
+    still = compiled(once)[0] == CALM
+    first = compiled(twice)[0] == CALM
+    twice.step += 1
+    second = compiled(twice)[0] == CALM
+    assert abs(np.mean(still) - np.mean(first & second)) < 4.5 * math.sqrt(0.5 / CROWD)
+
+
+def declared():
+    """Return the transitions that `TRANSITIONS` declares, as pairs of states."""
+    return {
+        (STATES.index(one.strip()), STATES.index(to)) for several, to, *_ in TRANSITIONS for one in several.split(",")
+    }
+
+
+def test_each_declared_transition_happens_and_no_other_ever_does():
+    seen = set()
+    for seed in range(40):
+        p = people(np.random.default_rng(seed), 20_000)
+        decided, _ = compiled(p)
+        moved = decided != p.state
+        seen |= set(zip(p.state[moved].tolist(), decided[moved].tolist(), strict=True))
+    assert seen == declared()
+
+
+def test_the_plain_hazards_are_those_declared():
+    to, _ = hazards(people(np.random.default_rng(5), 20_000, calm_hours=True))
+    p = people(np.random.default_rng(5), 20_000, calm_hours=True)
+    possible = {(s, k) for k, h in to.items() for s in range(8) if np.any(h[p.state == s] > 0)}
+    assert possible == declared()
+
+
+def test_the_dead_stay_dead():
+    for seed in range(20):
+        p = people(np.random.default_rng(seed), 5000)
+        p.state[:] = DEAD
+        decided, lived = compiled(p)
+        assert np.all(decided == DEAD)
+        assert same_bits(lived, p.lived)
+
+
+def test_who_is_not_able_to_fight_neither_mobilises_nor_volunteers():
+    for seed in range(20):
+        p = people(np.random.default_rng(seed), 5000)
+        p.able[:] = 0
+        decided, _ = compiled(p)
+        moved = decided != p.state
+        assert not np.any(np.isin(decided[moved], [MOBILISED, AWAY]))
+
+
+def test_states_are_only_read():
+    p = people(np.random.default_rng(2), 5000)
+    before = p.state.copy()
+    compiled(p)
+    assert same_bits(p.state, before)
+
+
+# --- speed
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 instructions")
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the compiler is switched off")
+def test_the_loop_over_residents_is_vectorised():
+    """Each division and multiplication of the hot loop stands in packed form, several residents at once."""
+    compiled(people(np.random.default_rng(1), 4))
+    fresh = njit(nogil=True, error_model="numpy")(kernel.decide.py_func)  # what comes from the cache shows no code
+    fresh.compile(kernel.decide.signatures[0])
+    (code,) = fresh.inspect_asm().values()
+
+    def packed(name):
+        return len(re.findall(rf"\bv?{name}\b", code))
+
+    assert packed("divps") >= 5  # in `decide`: eager, heavy, leaving, x, and chance_per_hazard
+    assert packed("mulps") >= 30
+    assert packed("pmuludq") >= 20  # Philox: 10 rounds of two products
+    assert packed("divps") >= 5 * packed("divss") / 8
