@@ -71,6 +71,7 @@ class Bookkeeper:
         self._clear()
         self.shown = np.array([p for p in range(P) if self._is_shown(p)], np.int64)
         self.held = np.flatnonzero(~theatre.neutral)
+        self.of_no_community = np.array([p for p in range(P) if self._is_of_no_community(p)], np.int64)
         series = self._name_series()
         self.record = Record(series, np.zeros((scenario.steps, len(series))), self.sides)
 
@@ -120,6 +121,7 @@ class Bookkeeper:
     def note_border_fire(self, step: int, by: str, place: int, number: int, hurt: int) -> None:
         """Take down stray fire into a place."""
         self.stray[place] += number
+        self.stray_wounded[place] += hurt
         row = (step, place, NOWHERE, self.side_of[by], self.side_of[by], BORDER_FIRE, 0, 0, 0, 0, 0, hurt)
         self.record.fire.append(row)
         self.place_wounded[place] += _assign(
@@ -192,6 +194,8 @@ class Bookkeeper:
                 hurt[topic, force.id] = np.bincount([force.place], [number], minlength=P).astype(np.int64)
             hurt[topic, "residents"] = np.bincount(home, at_home, minlength=P).astype(np.int64)
             hurt[topic, "civilians"] = np.bincount(home, at_home - mobilised, minlength=P).astype(np.int64)
+        for party in ("residents", "civilians"):
+            hurt["wounded", party] += self.stray_wounded
         return hurt
 
     def write(self, step: int, alarms: dict[str, Floats], displaced: Ints) -> None:
@@ -212,6 +216,7 @@ class Bookkeeper:
             [f.soldiers for f in self.forces], self.force_killed, self.force_wounded,
             [c.units - c.arrived(step) for c in self.skies.consignments],
             [c.arrived(step) for c in self.skies.consignments], [c.destroyed for c in self.skies.consignments],
+            self.stray_wounded[self.of_no_community],
         ]  # fmt: skip
         self.record.values[step] = np.concatenate(row)
         self.record.steps_done = step + 1
@@ -260,6 +265,7 @@ class Bookkeeper:
         for m in ("missiles_on_the_way", "missiles_arrived", "missiles_destroyed"):
             series += [Series(m, "missiles", place=theatre.places[c.route[-1]], faction=theatre.factions[c.faction])
                        for c in self.skies.consignments]  # fmt: skip
+        series += [Series("wounded", "people", place=theatre.places[p]) for p in self.of_no_community]
         return tuple(series)
 
     # --- small helps --------------------------------------------------------------------------------------
@@ -272,7 +278,7 @@ class Bookkeeper:
         self.faction_killed, self.faction_wounded = np.zeros((P, F), np.int64), np.zeros((P, F), np.int64)
         self.place_killed, self.place_wounded = np.zeros((P, C), np.int64), np.zeros((P, C), np.int64)
         self.force_killed, self.force_wounded = [0] * len(self.forces), [0] * len(self.forces)
-        self.stray = np.zeros(P, np.int64)
+        self.stray, self.stray_wounded = np.zeros(P, np.int64), np.zeros(P, np.int64)
 
     def _is_shown(self, p: int) -> bool:
         """Say whether anyone can be hurt or arrive in a place: then its columns are kept."""
@@ -283,6 +289,12 @@ class Bookkeeper:
             p in self.theatre.fronts or p in self.city.place or name in struck or self.file.places[name].stray_fire
             or bool(self.theatre.network.corridor_ids)
         )  # fmt: skip
+
+    def _is_of_no_community(self, p: int) -> bool:
+        """Say whether stray fire may hurt people here of whom the scenario does not say which community they are."""
+        name = self.theatre.places[p]
+        answered = name in {force.answers_to for force in self.file.air_forces.values()}
+        return (self.file.places[name].stray_fire or answered) and not self.theatre.population[p].any()
 
     def _name_sides(self) -> tuple[Side, ...]:
         sides = []

@@ -1,4 +1,4 @@
-"""The command line: run a scenario, check it, tell it, list those that come with the project.
+"""The command line: run a scenario, check it, tell it, hold it against what was reported, list those shipped.
 
 Analyses add their commands through the entry-point group `spillover.commands`. Nothing
 heavy is imported before a command needs it, so that `--help` answers at once.
@@ -260,6 +260,49 @@ def tell(scenario: Named) -> None:
     typer.echo(story(Scenario.load(scenario)).rstrip("\n"))
 
 
+@app.command()
+def claims(
+    scenario: Named,
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many runs, with seeds 0, 1, 2, …")] = 20,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Hold what was reported against runs, claim by claim."""
+    from sim import claims as register
+    from sim.scenario import Scenario
+
+    found = Scenario.load(scenario)
+    drawn = range(seeds if register.encoded(found) else 0)
+    with _stoppable() as stopped, _seed_progress(len(drawn)) as progress:
+        try:
+            runs = register.over_seeds(found, drawn, workers, progress)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
+    verdicts = register.assess(found, runs) if runs else []
+    if as_json:
+        typer.echo(json.dumps(register.as_dict(found, drawn, verdicts), ensure_ascii=False))
+    elif verdicts:
+        typer.echo(register.told(found, drawn, verdicts))
+    else:
+        typer.echo(f"{found.id}: none of its sources names a claim of the register")
+
+
+@app.command()
+def sources(
+    scenario: Named,
+    as_json: AsJson = False,
+    listed: Annotated[bool, typer.Option("--list", help="Each number, with its unit, grade and source.")] = False,
+) -> None:
+    """Say where a scenario's numbers come from."""
+    from sim import sources as origins
+    from sim.scenario import Scenario
+
+    found = Scenario.load(scenario)
+    as_asked = origins.as_dict(found, listed)
+    typer.echo(json.dumps(as_asked, ensure_ascii=False) if as_json else origins.told(found, listed))
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the scenarios that come with the project."""
@@ -434,6 +477,22 @@ def _progress(scenario: Scenario, shown: bool) -> Iterator[Callable[[Progress], 
             bar.update(task, completed=progress.step, date=date, toll=f"killed: {toll}" if toll else "")
 
         yield show
+
+
+@contextmanager
+def _seed_progress(runs: int) -> Iterator[Callable[[int], None] | None]:
+    """Show a bar of runs that are done, on a terminal."""
+    if not runs or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=runs)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _draw(result: Result, folder: Path, wanted: bool) -> None:

@@ -176,11 +176,12 @@ def _send(
     step: int,
     step_h: float,
 ) -> None:
-    for origin, part in enumerate(apportion(number, reserve)):
+    for origin, asked in enumerate(apportion(number, reserve)):
+        part = min(int(asked), int(theatre.fighters[origin, f]))  # shares for several fronts may round up alike
         if part:
             hours = float(theatre.distance_km[origin, place]) / p.march_km_per_h
             theatre.fighters[origin, f] -= part
-            theatre.marches.append(March(step + max(1, round(hours / step_h)), place, f, int(part)))
+            theatre.marches.append(March(step + max(1, round(hours / step_h)), place, f, part))
 
 
 def arrive(theatre: Theatre, step: int) -> None:

@@ -330,11 +330,12 @@ class Losses:
         left_aim, left = float(aim.sum()), killed
         for target in np.flatnonzero(aim > 0):
             g = int(target)
-            part = chance.binomial("whom it hits", step, left, min(1.0, float(aim[g]) / left_aim), g, lane)
+            who = code(theatre.factions[g])
+            part = chance.binomial("whom it hits", step, left, min(1.0, float(aim[g]) / left_aim), who, lane)
             left, left_aim = left - part, left_aim - float(aim[g])
             free = int(theatre.fighters[place, g] - self.killed[g] - self.wounded[g])
             dead = min(part, free)
-            hurt = min(chance.poisson("wounded at a front", step, p.wounded_per_killed * dead, g, lane), free - dead)
+            hurt = min(chance.poisson("wounded at a front", step, p.wounded_per_killed * dead, who, lane), free - dead)
             if dead or hurt:
                 self.killed[g] += dead
                 self.wounded[g] += hurt

@@ -229,7 +229,8 @@ class SpilloverModel(mesa.Model):
         front = strikes.nearest_front(self.theatre, place)
         if answered and front is not None:
             target = int(np.argmax(self.theatre.fighters[front]))
-            killed = self.chance.poisson("answer kills", self.now, answered * p.escalation_killed, place)
+            mean, lane = answered * p.escalation_killed, code(self.theatre.places[place])
+            killed = self.chance.poisson("answer kills", self.now, mean, group=lane)
             dead, _ = strikes.hit(self.theatre, front, target, killed, 0.0)
             self.books.note_strike(self.now, "stray", front, target, dead)
             text = f"Stray fire into {self.file.places[self.theatre.places[place]].name} is answered; {dead} killed."

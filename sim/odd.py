@@ -106,9 +106,9 @@ def filled(text: str, tables: dict[str, Callable[[], str]]) -> str:
     return MARKED.sub(table, text)
 
 
-def stale(pages: Iterable[Path] = PAGES) -> list[Path]:
+def stale() -> list[Path]:
     """Return the pages that are not as the code has it."""
-    return [page for page in pages if (text := page.read_text(encoding="utf-8")) != filled(text, TABLES)]
+    return [page for page in PAGES if (text := page.read_text(encoding="utf-8")) != filled(text, TABLES)]
 
 
 def rows(header: str, body: Iterable[Iterable[Any]]) -> str:
@@ -181,7 +181,7 @@ def ways() -> str:
 def parameters() -> str:
     """Tell every declared parameter with its default, unit, range, grade and source."""
     listed, grades = [], Counter[str]()
-    for path, model, name in keys():
+    for path, model, name in every_key():
         field = model.model_fields[name]
         if (declared := declaration(field)) is not None:
             grades[declared["grade"]] += 1
@@ -225,7 +225,7 @@ def tables(model: type[BaseModel] = ScenarioFile, path: str = "") -> Iterator[tu
             yield from tables(found, below if slot.models else f"{below}.ID")
 
 
-def keys() -> Iterator[tuple[str, type[BaseModel], str]]:
+def every_key() -> Iterator[tuple[str, type[BaseModel], str]]:
     """Yield every key of every table, those of all events once: path of the table, its model, the key."""
     yield from (("events.ID", EventBase, name) for name in EventBase.model_fields)
     for path, model in tables():

@@ -381,6 +381,7 @@ class Benchmark(Strict):
     window: Identifier | None = Field(None, description="when; the whole run if absent")
     low: Amount = Field(description="at least this")
     high: Amount | None = Field(None, description="at most this; absent where the claim gives a lower bound")
+    point: Amount | None = Field(None, description="the number itself, where the claim gives one")
     by: str = Field(min_length=1, max_length=120, description="who says so")
     source: str | None = None
 
@@ -394,6 +395,8 @@ class Benchmark(Strict):
             raise ValueError("measure 'control' needs a place")
         if self.high is not None and self.high < self.low:
             raise ValueError(f"high ({self.high:g}) is below low ({self.low:g})")
+        if self.point is not None and not self.low <= self.point <= (self.point if self.high is None else self.high):
+            raise ValueError(f"point ({self.point:g}) does not lie from low to high")
         return self
 
 

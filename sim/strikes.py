@@ -172,8 +172,9 @@ def stray_fire(
     """Return incidents of stray fire into a place in this step, and the people they wound."""
     near = float((theatre.firing * np.exp(-theatre.distance_km[place] / p.stray_reach_km)).sum())
     mean = p.stray_per_day * near / (near + p.stray_half) * step_h / 24.0
-    number = chance.poisson("stray fire", step, mean, place)
-    return number, chance.binomial("stray fire hurts", step, number, p.stray_harm, place)
+    lane = code(theatre.places[place])
+    number = chance.poisson("stray fire", step, mean, group=lane)
+    return number, chance.binomial("stray fire hurts", step, number, p.stray_harm, group=lane)
 
 
 def answers(skies: Skies, place: int, number: int, p: StrikeParameters, step: int, step_h: float) -> int:

@@ -383,16 +383,18 @@ def test_one_thread_and_two_give_the_same_hour():
 
 def everything(rng):
     """Run every kernel of this file once and return the bits."""
-    p, a = people(rng, 600), surroundings(rng)
-    out = np.empty((kernel.SITE_COLUMNS, a.cells.size), F)
-    threat = perceived(a, out)
+    p, looked = people(rng, 600), []
+    for rule in ("raw", "floor", "round") * 4:
+        a = surroundings(rng, rule)
+        out = np.empty((kernel.SITE_COLUMNS, a.cells.size), F)
+        looked += [np.float64(perceived(a, out)), out]
     field, reached = rng.exponential(10, (6, 5)).astype(F), np.empty((6, 5), F)
     raster.blur(field, rng.uniform(size=3).astype(F), np.empty_like(field), reached)
     counts, seen = rng.integers(0, 9, (6, 5)), np.empty((6, 5), np.int64)
     raster.box_sum(counts, 2, np.zeros((7, 6), np.int64), seen)
     chance = Chance(8)
     drawn = [*chance.uniforms("x", 1, np.arange(9)), chance.poisson("y", 2, 30.0), chance.binomial("z", 3, 900, 0.7)]
-    arrays = (*compiled(p), out, np.float64(threat), reached, seen, np.array(drawn))
+    arrays = (*compiled(p), *looked, reached, seen, np.array(drawn))
     return "".join(array.tobytes().hex() for array in arrays)
 
 
@@ -534,4 +536,3 @@ def test_the_loop_over_residents_is_vectorised():
     assert packed("divps") >= 5  # in `decide`: eager, heavy, leaving, x, and chance_per_hazard
     assert packed("mulps") >= 30
     assert packed("pmuludq") >= 20  # Philox: 10 rounds of two products
-    assert packed("divps") >= 5 * packed("divss") / 8

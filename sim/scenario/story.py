@@ -13,6 +13,7 @@ from sim.scenario.coherence import WORDS
 from sim.scenario.faults import plain
 from sim.scenario.scenario import Scenario
 from sim.schema import EventBase, Faction, Neighbourhood, Place
+from sim.sources import kind_of
 
 WIDTH = 88
 DEGREES = (
@@ -32,6 +33,16 @@ CHANNELS = {
     "fighters": "volunteers who leave, are trapped or killed, and come home",
     "arms": "weapons that stay behind where supplies pass",
     "refugees": "arrivals that change who lives there and how hard life is",
+}
+
+
+REST_ON = {
+    "article": "come from the article",
+    "measured": "were measured",
+    "press": "come from the press",
+    "literature": "come from the literature",
+    "assumed": "rest on assumptions in part or whole",
+    "unsaid": "say no source",
 }
 
 
@@ -267,10 +278,10 @@ def _benchmarks(scenario: Scenario) -> Iterator[str]:
 
 def _sources(scenario: Scenario) -> Iterator[str]:
     """Say what the elements rest on, and which parameters the scenario sets away from their defaults."""
-    cited = Counter(_kind_of_source(source) for source in _elements_sources(scenario))
+    cited = Counter(kind_of(source) for source in _elements_sources(scenario))
     total = sum(cited.values())
     if total:
-        yield f"Of {total} elements, {_and(f'{number} {kind}' for kind, number in sorted(cited.items()))}."
+        yield f"Of {total} elements, {_and(f'{cited[k]} {said}' for k, said in REST_ON.items() if cited[k])}."
     for path, source in scenario.sources.items():
         yield f"{path}: {source}."
     declared = list(walk(scenario.file))
@@ -285,14 +296,6 @@ def _elements_sources(scenario: Scenario) -> Iterator[str | None]:
     kinds = (*WORDS, "fronts", "events", "observers")
     for kind in kinds:
         yield from (getattr(element, "source", None) for element in getattr(scenario.file, kind).values())
-
-
-def _kind_of_source(source: str | None) -> str:
-    if source is None:
-        return "say no source"
-    if source.startswith("A") and source[1:3].isdigit():
-        return "come from the article"
-    return "are assumed" if source.lower().startswith("assumed") else "come from elsewhere"
 
 
 def _is_mechanism(declared: Declared) -> bool:
