@@ -3,7 +3,8 @@
 What happens: under fire residents leave; each chooses a destination by nearness,
 road and kin; when home has been quiet they return.
 
-    weight[g, q] = share of g's community in q ^ kin_exponent x exp(-travel time / scale) x road/(road + half)
+    weight[g, q] = share of g's community in q ^ kin_exponent x exp(-travel time / scale)
+                   x road/(road + half) x half/(half + fighters firing in q)
 
 over places q other than home that can be reached. Flee (Suleimenova, Bell & Groen 2017)
 is the reference for scores of destinations.
@@ -89,6 +90,15 @@ class DisplacementParameters(Parameters):
         doc="capacity of the narrowest road on the way at which a destination has half its weight",
         source="tracks carry fewer people than highways",
     )
+    battle_half: float = param(
+        50.0,
+        unit="people",
+        low=0.1,
+        high=100000.0,
+        grade="assumed",
+        doc="fighters firing in a place at which it has half its weight as a destination",
+        source="people do not flee into a battle; a skirmish of a few dozen fighters keeps many away",
+    )
 
 
 def destinations(theatre: Theatre, city: City, p: DisplacementParameters) -> Floats:
@@ -97,7 +107,7 @@ def destinations(theatre: Theatre, city: City, p: DisplacementParameters) -> Flo
     town = np.maximum(1.0, theatre.population.sum(axis=1))
     kin = (theatre.population / town[:, None]) ** p.kin_exponent  # [P, C]
     reach = np.exp(-hours[city.place] / p.distance_scale_h) * road[city.place] / (road[city.place] + p.road_half_t_day)
-    weight = kin[:, city.community].T * reach
+    weight = kin[:, city.community].T * reach * p.battle_half / (p.battle_half + theatre.firing)
     weight[np.arange(city.groups), city.place] = 0.0
     total = weight.sum(axis=1)
     lost = total <= 0  # no way out by road: the nearest place

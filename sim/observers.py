@@ -57,9 +57,15 @@ def _claims(
     def say(place: str, topic: str, party: str, value: float, truth: float) -> None:
         said.append(
             {
-                "observer": name, "claimed_at": day.last_step + delay,
-                "first_step": day.first_step, "last_step": day.last_step,
-                "place": place, "topic": topic, "party": party, "value": value, "truth": truth,
+                "observer": name,
+                "claimed_at": day.last_step + delay,
+                "first_step": day.first_step,
+                "last_step": day.last_step,
+                "place": place,
+                "topic": topic,
+                "party": party,
+                "value": value,
+                "truth": truth,
             }
         )
 

@@ -123,7 +123,7 @@ class Force:
 
     def respond(self, hits_per_day: float, hour: float, p: SecurityParameters, step_h: float) -> None:
         """Hear of the violence, and order strength accordingly."""
-        self.peak = max(self.peak, hits_per_day) if hits_per_day >= p.quiet_hits_per_day else 0.0
+        self.peak = max(self.peak, hits_per_day) if math.isfinite(self.due_h) else hits_per_day
         self.quiet_h = self.quiet_h + step_h if hits_per_day < p.quiet_hits_per_day else 0.0
         if hits_per_day >= p.threshold_hits_per_day and math.isinf(self.due_h):
             self.due_h = hour + self.lag_h

@@ -75,10 +75,10 @@ ORDER = (DEAD, WOUNDED, AWAY, DISPLACED, DETAINED, MOBILISED, SHELTERING, CALM)
 def hazards(p):
     """Return what may happen to each resident, {to: hazard in 1/h}, and the danger they are in."""
     now, r, g = p.state, p.rates, p.of_group
-    pull, deter, in_open, danger_up, detain = p.sites[:, p.site_of_row]
+    pull, deter, deter_up, in_open, danger_up, detain = p.sites[:, p.site_of_row]
     calm, up, under_cover, away = (now == s for s in (CALM, MOBILISED, SHELTERING, AWAY))
 
-    u = pull + p.hardship * g[kernel.WORTH] + p.ties * g[kernel.TIED] - p.aversion * deter
+    u = pull + p.hardship * g[kernel.WORTH] + p.ties * g[kernel.TIED] - p.aversion * np.where(up, deter_up, deter)
     eager = F(1) / (F(1) + exp32(-u * (F(1) / r[kernel.SOFTNESS])))
     eager_fit = eager * p.able.astype(np.float32)
 
@@ -168,13 +168,16 @@ def perceive(a):
         threat = a.threat_fire * theirs / (armed + a.fire_half)
         total += threat
         soldiers = a.soldiers * float(a.soldiers_at[post])
-        ratio = soldiers / (int(a.everyone[s]) + 1.0)
-        ratio = {"raw": lambda r: r, "floor": math.floor, "round": round}[a.rule](ratio)
+        rounded = {"raw": lambda r: r, "floor": math.floor, "round": round}[a.rule]
+        active = int(a.everyone[s])
+        arrest, arrest_up = (1.0 - math.exp(-a.k_state * rounded(soldiers / n)) for n in (active + 1, max(1, active)))
+        fire = a.opponent * facing / (facing + a.opponent_half)
         share = min(1.0, int(a.own[s]) / max(1.0, float(a.kin[s])))
         rows.append(
             (
                 a.base + threat + a.imitation * share,
-                1.0 - math.exp(-a.k_state * ratio) + a.opponent * facing / (facing + a.opponent_half),
+                arrest + fire,
+                arrest_up + fire,
                 a.hit * theirs + a.front_danger,
                 a.hit * facing + a.front_danger,
                 a.detain * soldiers,
@@ -416,7 +419,7 @@ def alike(state, n, **said):
     rates = np.zeros(kernel.RATES, F)
     rates[:] = 0.3, 0.2, 0.05, 0.25, 0.4, 0.3, 0.1, 0.15, 0.12, 0.2, 0.1, 0.05, 1.0, 0.5, 1.0, 0.2
     group = np.array([0.6, 0.3, 0.2, 0.07, 0.09, 0.04, 0.11], F)
-    site = np.array([[0.1], [0.9], [0.15], [0.25], [0.13]], F)
+    site = np.array([[0.1], [0.9], [0.85], [0.15], [0.25], [0.13]], F)
     p = people(np.random.default_rng(1), n)
     p.state[:], p.able[:], p.hardship[:], p.aversion[:], p.ties[:], p.lived[:] = state, 1, 0.7, 0.4, 0.5, 0.01
     p.sites, p.site_ends, p.site_of_row = site, np.array([n]), np.zeros(n, np.int64)

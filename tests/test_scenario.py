@@ -412,7 +412,15 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         "first_day",
     ),
     "almost an id": (
-        {"events.s": {"kind": "border_fire", "at": datetime(2013, 5, 18), "text": "x", "place": "harbour", "by": "green"}},
+        {
+            "events.s": {
+                "kind": "border_fire",
+                "at": datetime(2013, 5, 18),
+                "text": "x",
+                "place": "harbour",
+                "by": "green",
+            }
+        },
         "events.s.by",
         "an id, or the name of an office",
         "greens",

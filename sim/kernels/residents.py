@@ -24,8 +24,8 @@ U64 = np.uint64
 BLOCK = 512
 
 # Columns of the table of sites (a site is a cell as one community sees it).
-PULL, DETER, DANGER, DANGER_UP, DETAIN = range(5)
-SITE_COLUMNS = 5
+PULL, DETER, DETER_UP, DANGER, DANGER_UP, DETAIN = range(6)
+SITE_COLUMNS = 6
 
 # Columns of the table of groups (the members of one community in one neighbourhood).
 WORTH, TIED, ENLIST, BACK, HOME, SLAIN, MAIMED = range(7)
@@ -155,9 +155,10 @@ def decide(
     zero, one = F(0.0), F(1.0)
     luck = np.empty(BLOCK, np.float32)
     here = np.empty((SITE_COLUMNS, BLOCK), np.float32)
-    pull, deter, danger_here, danger_up, detain = (
+    pull, deter, deter_up, danger_here, danger_up, detain = (
         here[PULL],
         here[DETER],
+        here[DETER_UP],
         here[DANGER],
         here[DANGER_UP],
         here[DETAIN],
@@ -170,6 +171,7 @@ def decide(
             upto = min(site_ends[site] - start, m)
             pull[done:upto] = sites[PULL, site]
             deter[done:upto] = sites[DETER, site]
+            deter_up[done:upto] = sites[DETER_UP, site]
             danger_here[done:upto] = sites[DANGER, site]
             danger_up[done:upto] = sites[DANGER_UP, site]
             detain[done:upto] = sites[DETAIN, site]
@@ -187,7 +189,8 @@ def decide(
             now = state[i]
             calm, up, under_cover, away = now == CALM, now == MOBILISED, now == SHELTERING, now == AWAY
             # how much they want to act
-            u = pull[i] + hardship[i] * worth + ties[i] * tied - aversion[i] * deter[i]
+            deterred = deter_up[i] if up else deter[i]
+            u = pull[i] + hardship[i] * worth + ties[i] * tied - aversion[i] * deterred
             eager = one / (one + exp32(-u * steepness))
             eager_fit = eager * F(able[i])
             # the hazards of what may happen next

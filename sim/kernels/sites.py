@@ -8,15 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from sim.kernels.residents import DANGER, DANGER_UP, DETAIN, DETER, PULL
+from sim.kernels.residents import DANGER, DANGER_UP, DETAIN, DETER, DETER_UP, PULL
 
 RAW, FLOOR, ROUND = range(3)
 
 
 @njit(cache=True, nogil=True)
 def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> float:
-    """Return 1 - exp(-k C/A), A counting oneself; rule: 0 raw, 1 floor, 2 round half to even (Epstein 2002)."""
-    ratio = soldiers / (active + 1.0)
+    """Return 1 - exp(-k C/A), A the active, oneself among them; rule: 0 raw, 1 floor, 2 round half to even.
+
+    Epstein 2002.
+    """
+    ratio = soldiers / active
     if rule == FLOOR:
         ratio = math.floor(ratio)
     elif rule == ROUND:
@@ -56,6 +59,7 @@ def perceive(
     from near the site; kin: (sites,) people of the own community near the site. base: terms of the
     propensity that are the same all over the group; hit: hazard in 1/h for each armed opponent in
     full reach. Threat is felt at home; what deters is met where one would stand.
+    Everyone counts themselves among the active: those who are (DETER_UP) are in `everyone` already.
     """
     total = 0.0
     for s in range(cells.size):
@@ -67,9 +71,9 @@ def perceive(
         in_sight = soldiers * soldiers_at[post]
         share = min(1.0, own[s] / max(1.0, kin[s]))
         out[PULL, s] = base + threat + imitation * share
-        out[DETER, s] = state_deterrence(in_sight, everyone[s], k_state, rule) + opponent * facing / (
-            facing + opponent_half
-        )
+        fire = opponent * facing / (facing + opponent_half)
+        out[DETER, s] = state_deterrence(in_sight, everyone[s] + 1.0, k_state, rule) + fire
+        out[DETER_UP, s] = state_deterrence(in_sight, max(1.0, everyone[s]), k_state, rule) + fire
         out[DANGER, s] = hit * theirs + front_danger
         out[DANGER_UP, s] = hit * facing + front_danger
         out[DETAIN, s] = detain * in_sight
