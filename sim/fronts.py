@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.chance import Chance, code
+from sim.kernels import fronts as front_kernel
 from sim.kernels import groups as kernel
 from sim.parameters import Parameters, param
 from sim.theatre import Theatre
@@ -161,7 +162,7 @@ class Groups:
         """Draw sizes from the settled distribution, a power law of exponent 2.5 (Bohorquez et al. 2009)."""
         self.lane = lane
         self.sizes = np.zeros(strength + 64, np.int64)
-        self.count = 0
+        self.count, self.strength = 0, strength
         left, index = strength, 0
         while left > 0:
             u = chance.uniform("group size at the start", 0, index, lane)
@@ -178,6 +179,7 @@ class Groups:
         self.count = kernel.match_strength(
             self.sizes, self.count, strength, self.lane, step, code(decision), *chance.key
         )
+        self.strength = strength
 
     def regroup(self, events: int, shatter: float, chance: Chance, step: int) -> None:
         """Let groups merge and break up."""
@@ -214,72 +216,57 @@ class Battle:
 
     def fight(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> Losses:
         """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
-        here, present = self.place, theatre.present[self.place]
-        intensity, opposed = self._intensity(theatre), self._opposed(theatre)
+        here, ready = self.place, theatre.readiness[self.place]
         self._form_up(theatre, "group strength on arrival", chance, step)
         kills, aims = self.expected(theatre, p)
-        engaged = theatre.engaged[here]
-        theatre.firing[here] = float((engaged * theatre.effect[here]).sum())
-        regular = np.divide(theatre.fighters[here], present, out=np.zeros(present.size), where=present > 0)
-        losses = Losses(len(present))
+        fighters, present = theatre.fighters[here], self._present(theatre)
+        theatre.firing[here] = float(theatre.engaged[here] @ theatre.effect[here])
+        someone = np.maximum(1, present)
+        pace = self._intensity(theatre) * theatre.calm * ready * p.initiations_per_hour * step_h
+        losses = Losses(present.size)
         for f in np.flatnonzero(kills > 0):
-            group, aim = self.groups[f], aims[f] * regular
-            pace = intensity * theatre.calm[f] * theatre.readiness[here, f]
-            initiations = p.initiations_per_hour * group.count * pace * step_h
-            strength = initiations * present[f] / max(1, group.count)
+            group, aim = self.groups[f], aims[f] * fighters / someone  # volunteers are hurt as residents
+            strength = float(pace[f]) * present[f]
             if strength > 0 and aim.any():
                 per_fighter = kills[f] * step_h * float(aim.sum()) / strength
-                killed = group.engage(initiations, per_fighter, chance, step)
-                losses.share_out(int(f), killed, aim, theatre, here, p, chance, step, group.lane)
-        expected = kills @ aims
-        theatre.slain_rate[here] = np.divide(expected, present, out=np.zeros(present.size), where=present > 0)
-        pressed = float((theatre.assault[here] * theatre.urge * theatre.calm).max())
-        self._wear(theatre, pressed if opposed.any() else 0.0, p, step_h)
+                killed = group.engage(float(pace[f]) * group.count, per_fighter, chance, step)
+                if killed:
+                    losses.share_out(int(f), killed, aim, theatre, here, p, chance, step, group.lane)
+        theatre.slain_rate[here] = kills @ aims / someone
+        self._wear(theatre, p, step_h)
         return losses
 
     def _form_up(self, theatre: Theatre, decision: str, chance: Chance, step: int) -> None:
         """Let the groups add up to who is there, after losses and after arrivals."""
-        for group, strength in zip(self.groups, theatre.present[self.place], strict=True):
-            if strength or group.count:
-                group.fit(int(strength), chance, step, decision)
+        for group, strength in zip(self.groups, self._present(theatre).tolist(), strict=True):
+            if strength != group.strength:
+                group.fit(strength, chance, step, decision)
 
     def expected(self, theatre: Theatre, p: EngagementParameters) -> tuple[Floats, Floats]:
         """Return the losses each faction is expected to inflict in an hour [F], and on whom, shares [F, F].
 
         Writes the fighters in contact.
         """
-        here, present = self.place, theatre.present[self.place]
-        contact = present * theatre.contact * self._intensity(theatre) * theatre.calm * theatre.readiness[here]
-        engaged = np.where(self._opposed(theatre), contact, 0.0)
-        theatre.engaged[here] = engaged
-        weight = theatre.enemy * engaged
-        total = weight.sum(axis=1)
-        aims = np.divide(weight, total[:, None], out=np.zeros_like(weight), where=total[:, None] > 0)
-        kills = np.zeros(present.size)
-        for f in np.flatnonzero((engaged > 0) & (total > 0)):
-            kills[f] = self._kills_per_hour(theatre, int(f), engaged, aims[f], weight[f], p)
+        here, factions = self.place, len(theatre.factions)
+        kills, aims = np.empty(factions), np.empty((factions, factions))
+        front_kernel.expected(
+            self._present(theatre), theatre.contact, self._intensity(theatre) * theatre.calm * theatre.readiness[here],
+            theatre.effect[here], theatre.firepower, theatre.area_fire, p.area_fire_reference, theatre.enemy,
+            theatre.side_share_in(here), float(theatre.cover[here]), theatre.engaged[here], kills, aims,
+        )  # fmt: skip
         return kills, aims
+
+    def _present(self, theatre: Theatre) -> Ints:
+        return np.asarray(theatre.fighters[self.place] + theatre.volunteers[self.place])
 
     def _intensity(self, theatre: Theatre) -> float:
         return max(float(theatre.skirmish[self.place]), float((theatre.assault[self.place] * theatre.urge).max()))
 
-    def _opposed(self, theatre: Theatre) -> npt.NDArray[np.bool_]:
-        here = theatre.present[self.place] > 0
-        return np.asarray((theatre.enemy & here).any(axis=1) & here)
-
-    def _kills_per_hour(
-        self, theatre: Theatre, f: int, engaged: Floats, aim: Floats, weight: Floats,
-        p: EngagementParameters,
-    ) -> float:  # fmt: skip
-        """Return the expected losses that faction f inflicts in an hour."""
-        held = theatre.side_share[self.place]
-        cover = float((aim * (1.0 + (theatre.cover[self.place] - 1.0) * held)).sum())
-        area = float(weight.sum()) / p.area_fire_reference if theatre.area_fire[f] else 1.0
-        return float(engaged[f] * theatre.effect[self.place, f] * theatre.firepower[f] * area / (24.0 * cover))
-
-    def _wear(self, theatre: Theatre, assault: float, p: EngagementParameters, step_h: float) -> None:
+    def _wear(self, theatre: Theatre, p: EngagementParameters, step_h: float) -> None:
+        """Wear readiness down by the pressure of an assault on whoever is opposed, and let it recover."""
         ready = theatre.readiness[self.place]
-        loss = p.readiness_loss_per_hour * assault
+        pressed = float((theatre.assault[self.place] * theatre.urge * theatre.calm).max())
+        loss = p.readiness_loss_per_hour * pressed if theatre.engaged[self.place].any() else 0.0
         gain = p.readiness_gain_per_hour
         if loss + gain > 0:
             settled = gain / (loss + gain)
@@ -308,6 +295,8 @@ class Battle:
         self._form_up(theatre, "group strength", chance, step)
         for f, group in enumerate(self.groups):
             mean = p.turnover_per_hour * float(theatre.engaged[here, f]) * step_h
+            if mean <= 0:
+                continue
             events = chance.poisson("number of regroupings", step, mean, group=group.lane)
             if events:
                 group.regroup(events, p.shatter_share, chance, step)
@@ -345,6 +334,10 @@ class Losses:
 def advance(theatre: Theatre, place: int, p: ControlParameters, step_h: float) -> None:
     """Move the ground of one place: assaulting factions, and the unopposed, gain from their enemies."""
     seen, present = theatre.control[place].copy(), theatre.present[place]
+    opposed = (theatre.enemy @ seen > 0) & (present > 0)
+    held_off = (theatre.enemy @ present > 0) & (theatre.assault[place] <= 0)
+    if not (opposed & ~held_off).any():
+        return
     power = theatre.power(place) * theatre.readiness[place]
     gained = np.zeros((present.size, present.size))  # by row, from column
     for f in np.flatnonzero(present > 0):

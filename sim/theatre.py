@@ -232,6 +232,10 @@ class Theatre:
         """Share of each place held by each faction's side, [P, F]."""
         return np.minimum(1.0, self.control @ self.coalition.T)
 
+    def side_share_in(self, place: int) -> Floats:
+        """Return the share of one place held by each faction's side, [F]."""
+        return np.asarray(np.minimum(1.0, self.coalition @ self.control[place]))
+
     def power(self, place: int) -> Floats:
         """Return the combat power of each faction in a place, in contact or not, [F]."""
         return np.asarray(self.present[place] * self.contact * self.firepower * self.effect[place])

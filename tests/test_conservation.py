@@ -212,7 +212,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario.from_toml(small(changes))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios(), st.integers(0, 2**64 - 1))
 def test_something_does_not_add_up_in_a_small_scenario(scenario: Scenario, seed: int) -> None:
     audit(scenario, seed)

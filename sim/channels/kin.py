@@ -31,7 +31,7 @@ class KinParameters(Parameters):
         unit="1",
         low=0.0,
         high=2.0,
-        grade="literature",
+        grade="assumed",
         doc="what full alarm adds to solidarity",
         source="sign from Buhaug & Gleditsch 2008; size assumed",
     )

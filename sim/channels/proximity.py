@@ -30,7 +30,7 @@ class ProximityParameters(Parameters):
         unit="1",
         low=0.0,
         high=2.0,
-        grade="literature",
+        grade="assumed",
         doc="what full alarm adds to solidarity",
         source="Buhaug & Gleditsch 2008: weak; size assumed",
     )
