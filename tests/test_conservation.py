@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small import small
+from small import DROP, small
 
+from sim.bookkeeping import BORDER_FIRE
 from sim.model import SpilloverModel
 from sim.neighbourhoods import STATES
 from sim.residents import AWAY, DEAD, DISPLACED
@@ -133,6 +134,41 @@ def test_something_does_not_add_up_in_a_shipped_scenario(name: str) -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_something_does_not_add_up_in_the_whole_of_a_shipped_scenario(name: str) -> None:
     audit(Scenario.load(name), seed=2)
+
+
+def test_more_leave_a_garrison_than_are_in_it() -> None:
+    """Three fronts of equal value call on three garrisons of one: each rounds up from the first."""
+    towns = {"control": {"reds": 0.5, "greens": 0.5}, "country": "Inland", "latitude": 34.6, "longitude": 36.7}
+    changes: dict[str, Any] = {"effort": {"reserve_share": 1.0, "sent_per_day": 1.0}, "clock.days": 1.0}
+    changes |= {"events": DROP, "supply": {"value_population_weight": 1e-4}, "channels": {"fighters": {"on": False}}}
+    fronts, garrisons = ("mill", "alpha", "beta"), ("gamma", "delta", "epsilon")
+    for name in (*fronts[1:], *garrisons):
+        who = {"name": name.title(), "population": 5000, "communities": {"red": 0.6, "green": 0.4}}
+        changes[f"places.{name}"] = towns | who
+    changes |= {f"fronts.{name}": {"place": name, "skirmish": 0.0} for name in fronts}
+    changes["factions.reds.fighters"] = 33
+    changes["factions.reds.deployed"] = dict.fromkeys(fronts, 10.0) | dict.fromkeys(garrisons, 1.0)
+    changes["factions.greens.deployed"] = dict.fromkeys(fronts, 1.0)
+    model = audit(Scenario.from_toml(small(changes)))
+    assert model.theatre.fighters[:, 0].sum() + sum(march.fighters for march in model.theatre.marches) == 33
+    left = model.theatre.fighters[[model.theatre.places.index(name) for name in garrisons], 0]
+    assert left.sum() < 3, "nobody was sent: this test has no power"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_people_hurt_by_stray_fire_are_in_no_column(known: bool) -> None:
+    """Also where the scenario does not say who lives there."""
+    changes: dict[str, Any] = {
+        "places.harbour.stray_fire": True,
+        "strikes": {"stray_per_day": 50.0, "stray_harm": 1.0, "stray_reach_km": 200.0},
+        "observers.desk": {"places": ["harbour"], "covers": {"civilians": 1.0}, "counts_wounded": True, "spread": 0.0,
+                           "name": "News desk", "office": "news desk"},
+    }  # fmt: skip
+    model = audit(Scenario.from_toml(small(changes | ({} if known else {"places.harbour.communities": DROP}))))
+    hurt = int(np.array(model.record.fire)[np.array(model.record.fire)[:, 5] == BORDER_FIRE, 11].sum())
+    assert hurt > 10
+    claimed = sum(claim["truth"] for claim in model.record.claims if claim["topic"] == "wounded")
+    assert claimed >= hurt
 
 
 def shares(a: float) -> dict[str, float]:

@@ -141,6 +141,28 @@ def test_an_ambush_kills_as_many_however_many_walk_into_the_area() -> None:
     assert kills["area", 200] == pytest.approx(2 * kills["area", 100])
 
 
+def test_expected_losses_depart_from_their_equation() -> None:
+    """Greens hold a tenth of Mill and guests, who help them, nothing: cover counts by what the side aimed at holds."""
+    changes = {"factions.guests": GUESTS, "factions.greens.firepower": 0.2, "factions.greens.contact": 0.5}
+    theatre = field(changes | {"fronts.mill.cover": 3.0}, assault=0.7)
+    theatre.readiness[MILL], theatre.effect[MILL] = (0.9, 0.5, 0.8), (0.6, 0.4, 1.0)
+    kills, aims = Battle(theatre, MILL, Chance(0)).expected(theatre, EngagementParameters())
+    contact = np.array([200 * 0.3, 400 * 0.5, 900 * 0.3]) * 0.7 * (0.9, 0.5, 0.8)
+    assert theatre.engaged[MILL] == pytest.approx(contact)
+    on_reds, on_greens = 1.0 + (3.0 - 1.0) * 0.9, 1.0 + (3.0 - 1.0) * 0.1
+    assert kills[GREENS] == pytest.approx(contact[GREENS] * 0.4 * 0.2 / (24.0 * on_reds))
+    assert kills[REDS] == pytest.approx(contact[REDS] * 0.6 * 0.15 / (24.0 * on_greens))
+    assert aims[REDS] == pytest.approx([0.0, *(contact[1:] / contact[1:].sum())])
+
+
+def test_someone_without_an_enemy_in_the_place_fires() -> None:
+    theatre = field({"factions.reds.deployed": {"harbour": 1.0}})
+    kills, _ = (battle := Battle(theatre, MILL, Chance(0))).expected(theatre, EngagementParameters())
+    assert not kills.any()
+    assert not theatre.engaged[MILL].any()
+    assert not battle.fight(theatre, EngagementParameters(), Chance(0), 0, 1.0).killed.any()
+
+
 def test_losses_of_an_hour_are_not_those_expected() -> None:
     """The same hour 8,000 times, over 20 draws of the groups; an error of 6 % would show (three standard errors)."""
     p, killed, expected = EngagementParameters(initiations_per_hour=0.05, **UNTIRED), [], np.zeros(2)
@@ -360,7 +382,7 @@ def hold(theatre: Theatre, hours: int = 1, **p: float) -> Floats:
         advance(theatre, MILL, ControlParameters(**p), 1.0)
         assert theatre.control[MILL].sum() == pytest.approx(1.0, abs=1e-12)
         assert (theatre.control >= -1e-12).all()
-    return theatre.control[MILL]
+    return np.asarray(theatre.control[MILL])
 
 
 def test_an_assault_takes_no_ground() -> None:

@@ -10,7 +10,7 @@ import gc
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -50,8 +50,8 @@ def tiny() -> Scenario:
 
 @cache
 def qusayr() -> Scenario:
-    """The battle for Qusayr, from the day before the assault."""
-    values = {"clock.start": datetime(2013, 5, 18), "clock.days": 4.0}
+    """The battle for Qusayr, from the noon before the assault to the second day after it."""
+    values = {"clock.start": datetime(2013, 5, 18, 12), "clock.days": 3.0}
     return Scenario.load("qusayr-2013").with_values(values)
 
 
@@ -154,7 +154,7 @@ def test_a_short_run_is_not_the_beginning_of_a_long_one() -> None:
 
 @pytest.mark.parametrize("scenario", [tiny, qusayr])
 def test_an_event_that_does_nothing_changes_something(scenario: Callable[[], Scenario]) -> None:
-    at = scenario().file.clock.start.replace(hour=5)
+    at = scenario().file.clock.start + timedelta(hours=5)
     null = {"events.nothing": {"kind": "nothing", "at": at, "text": "Nothing happens."}}
     one, other = once(scenario()), run(scenario().with_values(null))
     assert_same(one, other)

@@ -113,6 +113,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """The same world in other conditions, so that every mechanism is at work in one of them."""
 
 
+LIKELY = {"DiplomacyParameters": "options on", "StrikeParameters": "options on", "WithdrawalParameters": "broken"}
+"""In which of them to look first."""
+
+
 @cache
 def world(variant: str) -> Scenario:
     return Scenario.load("tiny").with_values(RICH | {"scenario.id": "rich"}).with_values(VARIANTS[variant])
@@ -220,7 +224,8 @@ def changes_something(name: str, variant: str) -> bool:
 )
 def test_a_parameter_changes_nothing(name: str) -> None:
     assert any(name in instances(variant) for variant in VARIANTS), "it is in none of the worlds: put it there"
-    assert any(changes_something(name, variant) for variant in VARIANTS)
+    likely = LIKELY.get(name.split(".")[0], "rich")
+    assert any(changes_something(name, variant) for variant in sorted(VARIANTS, key=lambda v: v != likely))
 
 
 @pytest.mark.parametrize("name", [name for name in PARAMETERS if name.startswith("Reports.")])

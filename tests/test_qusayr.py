@@ -3,7 +3,7 @@
 The ranges are wide on purpose: the values of most parameters are assumed. They show that the machine
 works; whether it is right is asked by calibration and validation. The median of 20 seeds has a
 standard error of about 0.28 standard deviations: for the killed in Tripoli 0.8 people, for Qusayr's
-first day 3. With the 8 seeds of the default suite it is 1.6 times that.
+first day 3. With the 6 seeds of the default suite it is 1.8 times that.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RANGES = {
 @pytest.mark.parametrize("what", RANGES)
 def test_battle_and_spillover_are_of_the_reported_order(what: str) -> None:
     low, high = RANGES[what]
-    assert low <= medians(range(1, 9))[what] <= high
+    assert low <= medians(range(1, 7))[what] <= high
 
 
 def test_tripoli_is_quieter_without_the_offensive_on_the_same_seeds() -> None:
@@ -55,7 +55,7 @@ def test_tripoli_is_quieter_without_the_offensive_on_the_same_seeds() -> None:
         window = summary(name, seed)["by_window"]["first_two_days"]
         return int(window["killed"]["by_place"]["tripoli"] + window["wounded"]["by_place"]["tripoli"])
 
-    pairs = [(hurt("qusayr-2013", s), hurt("no-offensive", s)) for s in range(1, 9)]
+    pairs = [(hurt("qusayr-2013", s), hurt("no-offensive", s)) for s in range(1, 7)]
     assert np.median([without for _, without in pairs]) < 0.3 * np.median([having for having, _ in pairs])
 
 

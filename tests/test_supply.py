@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import DROP, small
 
+import sim.corridors
 import sim.supply
 from sim.corridors import Routing
 from sim.model import SpilloverModel
@@ -49,7 +50,7 @@ class Ledger:
 @contextmanager
 def book() -> Iterator[Ledger]:
     """Take down what is sent for as long as the context lasts."""
-    kept, route = Ledger(), sim.supply.route
+    kept, route = Ledger(), sim.corridors.route
 
     def routed(*args: Any) -> Routing:
         day = route(*args)

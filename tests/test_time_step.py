@@ -91,9 +91,9 @@ def test_halving_the_step_changes_the_outcome() -> None:
 @pytest.mark.verify
 def test_halving_the_step_changes_the_outcome_a_little() -> None:
     power = {
-        "killed in ford": 0.05, "wounded in ford": 0.05, "killed in hill": 0.4, "wounded in hill": 0.2,
-        "mobilised in lower": 0.05, "mobilised in upper": 0.15, "sheltering in lower": 0.05,
-        "displaced of ford_town": 0.05, "away of lower": 0.05, "crown in ford": 0.003,
+        "killed in ford": 0.07, "wounded in ford": 0.06, "killed in hill": 0.4, "wounded in hill": 0.2,
+        "mobilised in lower": 0.06, "mobilised in upper": 0.15, "sheltering in lower": 0.12,
+        "displaced of ford_town": 0.05, "away of lower": 0.06, "crown in ford": 0.003,
     }  # fmt: skip
     assert_same_means(lively(), 600, power)
 

@@ -1,7 +1,7 @@
 """The shipped variants do to the base scenario what they say, seed by seed.
 
 Each claim is tested on paired seeds: the same luck with and without the change. A one-sided sign
-over all of n seeds has probability 2^-n by chance: 6 % with the four seeds used here. That the
+over all of n seeds has probability 2^-n by chance: 12 % with the three seeds used here. That the
 differences are also large against their spread is checked under `verify`, where a difference of one
 standard error over 20 seeds would be seen nine times in ten.
 """
@@ -18,7 +18,7 @@ import sim
 import sim.scenario
 from sim.scenario import Scenario, shipped
 
-SEEDS = (1, 2, 3, 4)
+SEEDS = (1, 2, 3)
 DAYS_TO_THE_ASSAULT = 14
 HOUR_OF_SEAL = 72
 
@@ -56,7 +56,7 @@ def test_sealed_border_empties_the_stock_at_qusayr_slowly_and_not_at_once(seed: 
     assert sealed.min() > 0
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:1])
 def test_strike_that_hits_destroys_missiles_and_one_that_misses_does_not(seed: int) -> None:
     hit, missed = (series(n, seed, 22, "missiles_destroyed", "baalbek")[-1] for n in STRIKES)
     assert hit > missed
@@ -77,31 +77,31 @@ def test_what_is_destroyed_never_arrives() -> None:
         assert (np.diff(gone) >= 0).all()
 
 
-@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("seed", SEEDS[:1])
 def test_conference_with_default_effect_changes_nothing(seed: int) -> None:
     base, talks = run("qusayr-2013", seed, 24), run("geneva-conference", seed, 24)
     assert np.array_equal(base.record.values, talks.record.values)
 
 
-@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("seed", SEEDS[:1])
 def test_anticipation_takes_ground_sooner_or_costs_more(seed: int) -> None:
-    before = series("geneva-conference", seed, 17, "control", "qusayr", "government")
-    eager = series("geneva-anticipation", seed, 17, "control", "qusayr", "government")
+    before = series("geneva-conference", seed, 15, "control", "qusayr", "government")
+    eager = series("geneva-anticipation", seed, 15, "control", "qusayr", "government")
     first_hours = DAYS_TO_THE_ASSAULT * 24 + 12
     assert eager[first_hours] > before[first_hours]
 
 
 def test_cordon_lowers_casualties_in_tripoli_on_every_seed() -> None:
-    assert all(hurt_in_tripoli("tripoli-cordon", s, 20) < hurt_in_tripoli("qusayr-2013", s, 20) for s in SEEDS)
+    assert all(hurt_in_tripoli("tripoli-cordon", s, 17) < hurt_in_tripoli("qusayr-2013", s, 17) for s in SEEDS)
 
 
 def test_offensive_raises_casualties_in_tripoli_on_every_seed() -> None:
-    assert all(hurt_in_tripoli("no-offensive", s, 20) < hurt_in_tripoli("qusayr-2013", s, 20) for s in SEEDS)
+    assert all(hurt_in_tripoli("no-offensive", s, 17) < hurt_in_tripoli("qusayr-2013", s, 17) for s in SEEDS)
 
 
 def test_without_hezbollah_the_advance_is_slower_on_every_seed() -> None:
     def held(name: str, seed: int) -> float:
-        return float(series(name, seed, 20, "control", "qusayr", "government")[-1])
+        return float(series(name, seed, 17, "control", "qusayr", "government")[-1])
 
     assert all(held("no-hezbollah", s) < held("qusayr-2013", s) - 0.01 for s in SEEDS)
 
@@ -115,7 +115,7 @@ def test_escalation_is_answered_only_where_it_is_switched_on() -> None:
 
 
 def test_foreign_surge_brings_its_fighters() -> None:
-    surge, base = (series(n, 1, 20, "fighters", "qusayr", "hezbollah") for n in ("foreign-surge", "qusayr-2013"))
+    surge, base = (series(n, 1, 17, "fighters", "qusayr", "hezbollah") for n in ("foreign-surge", "qusayr-2013"))
     two_days_on = (DAYS_TO_THE_ASSAULT + 2) * 24 + 1
     assert surge[two_days_on] - base[two_days_on] > 500
 
