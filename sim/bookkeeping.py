@@ -72,6 +72,7 @@ class Bookkeeper:
         self.shown = np.array([p for p in range(P) if self._is_shown(p)], np.int64)
         self.held = np.flatnonzero(~theatre.neutral)
         self.of_no_community = np.array([p for p in range(P) if self._is_of_no_community(p)], np.int64)
+        self.ends = list(dict.fromkeys((c.route[-1], c.faction) for c in skies.consignments))
         series = self._name_series()
         self.record = Record(series, np.zeros((scenario.steps, len(series))), self.sides)
 
@@ -114,7 +115,7 @@ class Bookkeeper:
         """Take down a strike from outside."""
         by_side = self.side_of[by]
         self.record.fire.append((step, place, NOWHERE, by_side, target, AIR_STRIKE, 0, dead, 0, 0, 0, 0))
-        self.record.fire.append((step, place, NOWHERE, by_side, target, EXPLOSION, 0, 0, 0, 0, 0, 0))
+        self.record.fire.append((step, place, NOWHERE, by_side, by_side, EXPLOSION, 0, 0, 0, 0, 0, 0))
         self.faction_killed[place, target] += dead
         self._to_communities(place, target, dead, 0)
 
@@ -129,10 +130,9 @@ class Bookkeeper:
         )
 
     def note_values(self, step: int) -> None:
-        """Take down what contested places are worth."""
-        for p in self.theatre.fronts:
-            for f in range(len(self.theatre.factions)):
-                self.record.worth.append((step, int(p), f, float(self.theatre.value[p, f])))
+        """Take down what places are worth."""
+        for p, f in np.ndindex(self.theatre.value.shape):
+            self.record.worth.append((step, p, f, float(self.theatre.value[p, f])))
 
     def note_flows(self, step: int) -> None:
         """Take down the day's flows."""
@@ -154,7 +154,8 @@ class Bookkeeper:
         hits = self.killed + toll.wounded_weight * self.wounded
         city.toll[:] = city.toll * toll.keep + hits
         away = self.volunteers_killed + toll.wounded_weight * self.volunteers_wounded
-        city.volunteer_toll[:] = city.volunteer_toll * toll.keep + away
+        city.volunteer_toll *= toll.keep
+        np.add.at(city.volunteer_toll, (np.arange(city.groups), city.volunteer_place), away)
         theatre.toll = theatre.toll * toll.keep + self.place_killed + toll.wounded_weight * self.place_wounded
         np.add.at(theatre.toll, (city.place, city.community), hits)
         theatre.usual += (theatre.toll - theatre.usual) * (1.0 - toll.keep_usual)
@@ -214,8 +215,7 @@ class Bookkeeper:
             theatre.control[self.held].ravel(),
             theatre.firing[theatre.fronts], displaced[shown], self.stray[shown],
             [f.soldiers for f in self.forces], self.force_killed, self.force_wounded,
-            [c.units - c.arrived(step) for c in self.skies.consignments],
-            [c.arrived(step) for c in self.skies.consignments], [c.destroyed for c in self.skies.consignments],
+            *self._missiles(step),
             self.stray_wounded[self.of_no_community],
         ]  # fmt: skip
         self.record.values[step] = np.concatenate(row)
@@ -263,8 +263,9 @@ class Bookkeeper:
         for m in ("soldiers", "faction_killed", "faction_wounded"):
             series += [Series(m, "people", place=theatre.places[f.place], faction=f.id) for f in self.forces]
         for m in ("missiles_on_the_way", "missiles_arrived", "missiles_destroyed"):
-            series += [Series(m, "missiles", place=theatre.places[c.route[-1]], faction=theatre.factions[c.faction])
-                       for c in self.skies.consignments]  # fmt: skip
+            series += [
+                Series(m, "missiles", place=theatre.places[p], faction=theatre.factions[f]) for p, f in self.ends
+            ]
         series += [Series("wounded", "people", place=theatre.places[p]) for p in self.of_no_community]
         return tuple(series)
 
@@ -289,6 +290,15 @@ class Bookkeeper:
             p in self.theatre.fronts or p in self.city.place or name in struck or self.file.places[name].stray_fire
             or bool(self.theatre.network.corridor_ids)
         )  # fmt: skip
+
+    def _missiles(self, step: int) -> list[list[int]]:
+        """Return missiles on the way, arrived and destroyed, by where they are to go and to whom."""
+        bound = [[c for c in self.skies.consignments if (c.route[-1], c.faction) == end] for end in self.ends]
+        return [
+            [sum(c.units - c.arrived(step) for c in some) for some in bound],
+            [sum(c.arrived(step) for c in some) for some in bound],
+            [sum(c.destroyed for c in some) for some in bound],
+        ]
 
     def _is_of_no_community(self, p: int) -> bool:
         """Say whether stray fire may hurt people here of whom the scenario does not say which community they are."""
@@ -366,7 +376,7 @@ class Bookkeeper:
         if against is not None:
             score = (
                 score
-                * self.theatre.hostility[city.community[against], city.community]
+                * self.theatre.hostility[city.community, city.community[against]]
                 * (np.arange(city.groups) != against)
             )
         return int(np.argmax(score)) if score.size and score.max() > 0 else None

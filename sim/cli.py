@@ -395,9 +395,18 @@ def _refuse_to_overwrite(folder: Path, force: bool) -> None:
         why = "not empty; choose another folder, or overwrite the run in it with --force"
         raise typer.BadParameter(f"{folder}: {why}", param_hint="--out")
     where, home = folder.resolve(), Path.home().resolve()
-    if not (folder / SEAL).is_file() or home.is_relative_to(where):
-        why = f"not a run folder (it holds other things, and no {SEAL}), so --force leaves it alone"
+    if not _is_of_a_run(folder) or home.is_relative_to(where):
+        why = f"not a run folder (no {SEAL}, and not only a run's own files), so --force leaves it alone"
         raise typer.BadParameter(f"{folder}: {why}", param_hint="--out")
+
+
+def _is_of_a_run(folder: Path) -> bool:
+    """Say whether a folder holds a run, or what is left of one that was cut off while it was saved."""
+    from sim.runs import FILES
+
+    known = {*FILES, SEAL, "timeline.png", "map.png"}
+    left = [path.name for path in folder.iterdir()]
+    return (folder / SEAL).is_file() or all(name in known or name.endswith(".part") for name in left)
 
 
 def _reason(error: Exception) -> str:

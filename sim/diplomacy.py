@@ -7,7 +7,8 @@ What happens: a conference is announced, prepared, held, and ends with an agreem
     while it sits      parties fight with 1 - lull of their intensity
     when it closes     an agreement with probability agreement_chance; then 1 - truce of their intensity
 
-A party whose horizon lies after the day expects nothing, is not moved, and cannot agree (A21). By
+A party whose horizon lies after the day expects nothing of the talks: its resolve and its fighting
+are not moved, and it cannot agree (A21). It may still want ground before others talk. By
 default resolve_change, lull and agreement_chance are 0 and anticipation is off: talks have no
 effect (A24; Ruhe 2021: lasting only where the core issue is negotiated).
 """

@@ -41,16 +41,21 @@ class Offensive(Happening):
     """Factions assault a place until called off."""
 
     def act(self) -> None:
-        self._order(self.spec.intensity)
+        self.model.offensives.append(self)
+        self._order()
 
     def end(self) -> None:
-        self._order(0.0)
+        self.model.offensives.remove(self)
+        self._order()
 
-    def _order(self, intensity: float) -> None:
-        theatre = self.model.theatre
-        place = theatre.places.index(self.spec.place)
+    def _order(self) -> None:
+        """Set the intensity of each attacker's assault on the place to the greatest that is ordered."""
+        theatre, place = self.model.theatre, self.spec.place
         for name in self.spec.attackers:
-            theatre.assault[place, theatre.factions.index(name)] = intensity
+            ordered = [
+                o.spec.intensity for o in self.model.offensives if o.spec.place == place and name in o.spec.attackers
+            ]
+            theatre.assault[theatre.places.index(place), theatre.factions.index(name)] = max(ordered, default=0.0)
 
 
 class Reinforcement(Happening):

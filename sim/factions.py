@@ -137,7 +137,7 @@ def value_places(theatre: Theatre, supply: SupplyParameters) -> None:
         theatre.wanted_t,
         theatre.road_order,
         supply,
-        theatre.fronts,
+        np.arange(len(theatre.places)),
         theatre.population @ theatre.constituency.T,
     )
 

@@ -281,17 +281,11 @@ class Battle:
         step: int,
         step_h: float,
     ) -> None:
-        """Take losses out of the forces, bring recovered fighters back, and let groups change."""
+        """Take losses out of the forces, and let groups change."""
         here = self.place
         theatre.fighters[here] -= losses.killed + losses.wounded
         theatre.killed[here] += losses.killed
         theatre.hurt[here] += losses.wounded
-        back_p = -math.expm1(-step_h / (24.0 * p.recover_days))
-        for f, group in enumerate(self.groups):
-            if theatre.hurt[here, f]:
-                back = chance.binomial("fighter recovers", step, int(theatre.hurt[here, f]), back_p, group=group.lane)
-                theatre.hurt[here, f] -= back
-                theatre.fighters[here, f] += back
         self._form_up(theatre, "group strength", chance, step)
         for f, group in enumerate(self.groups):
             mean = p.turnover_per_hour * float(theatre.engaged[here, f]) * step_h
@@ -329,6 +323,16 @@ class Losses:
                 self.killed[g] += dead
                 self.wounded[g] += hurt
                 self.by.append((attacker, g, dead, hurt))
+
+
+def recover(theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> None:
+    """Bring wounded fighters back to their force, wherever they are."""
+    back_p = -math.expm1(-step_h / (24.0 * p.recover_days))
+    for place, f in np.argwhere(theatre.hurt > 0):
+        lane = code(f"{theatre.places[place]}/{theatre.factions[f]}")
+        back = chance.binomial("fighter recovers", step, int(theatre.hurt[place, f]), back_p, group=lane)
+        theatre.hurt[place, f] -= back
+        theatre.fighters[place, f] += back
 
 
 def advance(theatre: Theatre, place: int, p: ControlParameters, step_h: float) -> None:

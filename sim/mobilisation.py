@@ -273,9 +273,9 @@ def perceive(
             cells, c = city.site_cell[where], int(city.community[g])
             ours = ground.armed[c].ravel()
             theirs = np.zeros(ground.cells, np.float32)
-            for o in np.flatnonzero(hostility[c] > 0):
+            for o in np.flatnonzero(hostility[:, c] > 0):  # those who are hostile to us, as much as they are
                 if o != c:
-                    theirs += np.float32(hostility[c, o]) * ground.armed[o].ravel()
+                    theirs += np.float32(hostility[o, c]) * ground.armed[o].ravel()
             base = float(local[g] + outlook.solidarity[g] + outlook.hardship[g] - m.threshold)
             city.threat[g] = local[g] + site_kernel.perceive(
                 cells, city.site_post[where], theirs, ours, ground.posts.ravel(),

@@ -45,6 +45,7 @@ class SpilloverModel(mesa.Model):
         self.steps_a_day = scenario.steps_a_day
         self.fighters_from_outside = 0
         self.talks: list[diplomacy.Talks] = []
+        self.offensives: list[events.Happening] = []
         self.skies = strikes.Skies(self._load_consignments(), dict(self.file.air_forces))
         self.battles = [fronts.Battle(self.theatre, int(p), self.chance) for p in self.theatre.fronts]
         self.forces = self._muster()
@@ -127,6 +128,7 @@ class SpilloverModel(mesa.Model):
             battle.settle(theatre, losses, file.engagement, self.chance, self.now, self.step_h)
             killed[battle.place] = losses.killed
             self.books.note_front(self.now, battle.place, losses)
+        fronts.recover(theatre, file.engagement, self.chance, self.now, self.step_h)
         factions.feel(theatre, killed, (theatre.control - before) @ theatre.coalition.T, file.withdrawal, self.step_h)
 
     def blows_fall_from_outside(self) -> None:
@@ -232,7 +234,11 @@ class SpilloverModel(mesa.Model):
             mean, lane = answered * p.escalation_killed, code(self.theatre.places[place])
             killed = self.chance.poisson("answer kills", self.now, mean, group=lane)
             dead, _ = strikes.hit(self.theatre, front, target, killed, 0.0)
-            self.books.note_strike(self.now, "stray", front, target, dead)
+            here = self.theatre.places[place]
+            by = next((name for name, force in self.file.air_forces.items() if force.answers_to == here), "stray")
+            self.books.note_strike(self.now, by, front, target, dead)
+            if by in self.file.air_forces:
+                self.say(self.file.air_forces[by].audience)
             text = f"Stray fire into {self.file.places[self.theatre.places[place]].name} is answered; {dead} killed."
             self.record.happened.append((self.now, "answer", text))
 

@@ -69,7 +69,7 @@ class City:
     legitimacy: Floats  # [G]
     able_people: Floats  # [G]
     ties: Floats  # [G, P]
-    volunteer_place: Ints  # [G] -1 where nobody goes
+    volunteer_place: Ints  # [G] -1 where nobody goes; follows the faction when it withdraws, residents
     volunteer_faction: Ints  # [G]
     arrivals_per_day: Floats  # [G]
     facing: npt.NDArray[np.bool_]  # [G] across a line of contact from hostile people
@@ -84,7 +84,7 @@ class City:
     states: Ints  # [G, 8] people by state, residents
     armed_share: Floats  # [G] of those able to fight, arms
     toll: Floats  # [G] memory of the own killed and wounded here, record keeper
-    volunteer_toll: Floats  # [G] the same for the own volunteers, record keeper
+    volunteer_toll: Floats  # [G, P] the same for the own volunteers, where they fell, record keeper
     anger: Floats  # [G] at local provocations, events
     arrived: Ints  # [G] people from outside who settled here so far, displacement
     hits_per_day: Floats  # [P] killed and wounded a day in each place, record keeper
@@ -152,7 +152,7 @@ class _Builder:
             first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell, site_post=site_cell.copy(),
             site_ends=np.cumsum(site_people), kin_in_sight=np.zeros(site_cell.size), grounds=grounds,
             states=np.zeros((G, len(STATES)), np.int64), armed_share=floats("armed_share"),
-            toll=np.zeros(G), volunteer_toll=np.zeros(G), anger=np.zeros(G), arrived=np.zeros(G, np.int64),
+            toll=np.zeros(G), volunteer_toll=np.zeros((G, P)), anger=np.zeros(G), arrived=np.zeros(G, np.int64),
             hits_per_day=np.zeros(P), soldiers=np.zeros(P), threat=np.zeros(G), armed_up=np.zeros(G, np.int64),
         )  # fmt: skip
         self._face(city)

@@ -120,6 +120,7 @@ class Force:
     peak: float = 0.0  # greatest hits a day since the call
     killed: int = 0
     wounded: int = 0
+    held: bool = False  # by a scheduled order, until the next
 
     def respond(self, hits_per_day: float, hour: float, p: SecurityParameters, step_h: float) -> None:
         """Hear of the violence, and order strength accordingly."""
@@ -127,6 +128,8 @@ class Force:
         self.quiet_h = self.quiet_h + step_h if hits_per_day < p.quiet_hits_per_day else 0.0
         if hits_per_day >= p.threshold_hits_per_day and math.isinf(self.due_h):
             self.due_h = hour + self.lag_h
+        if self.held:
+            return
         tired = not self.needs_approval or hits_per_day < 0.5 * self.peak
         if hour >= self.due_h and tired:
             self.ordered = max(self.ordered, float(self.standing + self.reserve))
@@ -134,8 +137,8 @@ class Force:
             self.ordered, self.due_h = float(self.standing), math.inf
 
     def order(self, soldiers: int) -> None:
-        """Take an order to be at a strength, at once; it replaces a call under way."""
-        self.ordered, self.due_h, self.quiet_h = float(soldiers), math.inf, 0.0
+        """Take a scheduled order to be at a strength; it holds until the next, whatever happens."""
+        self.ordered, self.due_h, self.quiet_h, self.held = float(soldiers), math.inf, 0.0, True
 
     def deploy(self, p: SecurityParameters, step_h: float) -> None:
         """Move towards the ordered strength."""
@@ -149,7 +152,11 @@ class Force:
         mean = hit_per_hour * in_reach * p.exposure * self.soldiers * step_h
         hits = min(chance.poisson("soldier hit", step, mean, group=self.lane), int(self.soldiers))
         dead = chance.binomial("soldier killed", step, hits, lethality, group=self.lane)
-        self.soldiers -= hits
+        self.soldiers -= hits  # the wounded are relieved by others of the force, the dead are not
+        self.ordered = max(0.0, self.ordered - dead)
+        fallen_of_reserve = min(dead, self.reserve)
+        self.reserve -= fallen_of_reserve
+        self.standing = max(0, self.standing - (dead - fallen_of_reserve))
         self.killed += dead
         self.wounded += hits - dead
         return dead, hits - dead

@@ -24,6 +24,7 @@ class Seen:
 
     # of the theatre
     toll: Floats  # [P, C] what is felt of it: beyond the usual
+    beyond: Floats  # [P, C] the toll less the usual, below zero where things are calmer than that
     news: Floats  # [C]
     control: Floats  # [P, F]
     engaged: Floats  # [P, F] fighters in contact
@@ -33,7 +34,7 @@ class Seen:
     through_t: Floats  # [P, F] t/day of supplies that enter, leave or pass through
     # of the city
     local_toll: Floats  # [G]
-    volunteer_toll: Floats  # [G]
+    volunteer_toll: Floats  # [G, P] of the own volunteers, where they fell
     volunteers: Ints  # [G] people away at a front
     settled: Floats  # [G] displaced people from elsewhere living among the group
     anger: Floats  # [G]
@@ -48,15 +49,16 @@ class Seen:
 
 def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
     """Copy what is to be reacted to; `displaced` [P] counts the people displaced into each place."""
-    assailed = theatre.assault.max(axis=1) > 0 if theatre.factions else np.zeros(len(theatre.places), np.bool_)
+    assailed = (theatre.assault > 0).astype(float) @ theatre.enemy > 0  # [P, F] by an enemy
     return Seen(
         toll=np.maximum(0.0, theatre.toll - theatre.usual),
+        beyond=theatre.toll - theatre.usual,
         news=theatre.news.copy(),
         control=theatre.control.copy(),
         engaged=theatre.engaged.copy(),
         firing=theatre.firing.copy(),
         slain_rate=theatre.slain_rate.copy(),
-        siege=np.where(assailed[:, None], 1.0 - theatre.side_share, 0.0),
+        siege=np.where(assailed, 1.0 - theatre.side_share, 0.0),
         through_t=_through(theatre),
         local_toll=city.toll.copy(),
         volunteer_toll=city.volunteer_toll.copy(),

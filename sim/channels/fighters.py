@@ -85,7 +85,7 @@ class FightersParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: FightersParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    x = seen.volunteer_toll + p.trapped_weight * _siege(seen, city) * seen.volunteers
+    x = seen.volunteer_toll.sum(axis=1) + p.trapped_weight * _siege(seen, city) * seen.volunteers
     return np.asarray(x / (x + p.toll_half))
 
 

@@ -4,7 +4,8 @@ What happens: people hear that their own are being killed where they have relati
 
     alarm[n, c] = X / (X + half),   X = sum over places p of ties[n, c, p] toll[p, c]
 
-over places other than the neighbourhood's own. A resident feels it in proportion
+over places other than the neighbourhood's own; the toll of another community counts by the solidarity with
+it, and the own volunteers' not at all: it is felt through the channel of fighters. A resident feels it in proportion
 to their own ties. Source: ethnic ties rather than nearness carry contagion
 (Buhaug & Gleditsch 2008); damped where kin hold the state (Cederman et al. 2013), an option.
 """
@@ -57,14 +58,13 @@ class KinParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: KinParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    felt = seen.toll @ theatre.solidarity.T  # [P, C] toll that counts as one's own
+    kindred = theatre.solidarity - np.eye(len(theatre.communities))
+    felt = (seen.toll @ kindred.T)[:, city.community].T  # [G, P] of those in solidarity
+    felt += np.maximum(0.0, seen.beyond[:, city.community].T - seen.volunteer_toll)  # and of one's own
     ties = city.ties.copy()
     ties[np.arange(city.groups), city.place] = 0.0
     if p.kin_in_power:
         held = np.minimum(1.0, seen.control @ theatre.constituency)  # [P, C] share held by one's own
         ties = ties * (1.0 - p.kin_in_power * held[:, city.community].T)
-    x = (ties * felt[:, city.community].T).sum(axis=1)
-    goes = city.volunteer_place >= 0  # the own volunteers' toll is felt through the channel of fighters
-    x[goes] -= ties[goes, city.volunteer_place[goes]] * seen.volunteer_toll[goes]
-    x = np.maximum(0.0, x)
+    x = (ties * felt).sum(axis=1)
     return np.asarray(x / (x + p.toll_half))

@@ -4,7 +4,7 @@ What happens: shells and columns of smoke are near, whoever is hurt.
 
     alarm[n, c] = X / (X + half),   X = sum over places p of exp(-d[n, p] / reach) toll of the others at p
 
-One's own community's toll counts under kin, never here. Source: weak by the
+The toll of one's own counts under kin, never here, and that of others in solidarity by so much less. Source: weak by the
 evidence (Buhaug & Gleditsch 2008), so the default weight is small.
 """
 
@@ -56,7 +56,7 @@ class ProximityParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: ProximityParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    others = seen.toll.sum(axis=1)[:, None] - seen.toll  # [P, C] toll of everyone else
+    others = seen.toll @ (1.0 - theatre.solidarity).T  # [P, C] toll of those who do not count as one's own
     near = np.exp(-theatre.distance_km[city.place] / p.reach_km)  # [G, P]
     near[np.arange(city.groups), city.place] = 0.0
     x = (near * others[:, city.community].T).sum(axis=1)
