@@ -61,6 +61,7 @@ class DiplomacyParameters(Parameters):
 class Talks:
     """One conference and how far it has come."""
 
+    lane: int  # the number by which it is known to the generator
     parties: Bools  # [F]
     opens: int | None  # step
     agreed: bool = False
@@ -74,7 +75,7 @@ class Talks:
         """End it: in an agreement only if no party is bound by its horizon."""
         self.closed = True
         willing = not (self.parties & bound).any()
-        self.agreed = willing and chance.uniform("agreement", step) < p.agreement_chance
+        self.agreed = willing and chance.uniform("agreement", step, group=self.lane) < p.agreement_chance
 
 
 def expect(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.chance import code
 from sim.diplomacy import Talks
 from sim.strikes import hit
 
@@ -127,7 +128,7 @@ class Conference(Happening):
     def act(self) -> None:
         model, spec = self.model, self.spec
         parties = np.array([name in spec.parties for name in model.theatre.factions], np.bool_)
-        self.talks = Talks(parties, None if spec.opens is None else model.story.step_of(spec.opens))
+        self.talks = Talks(code(self.name), parties, None if spec.opens is None else model.story.step_of(spec.opens))
         model.talks.append(self.talks)
 
     def end(self) -> None:

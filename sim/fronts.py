@@ -6,11 +6,12 @@ people are killed and wounded, ground changes hands, civilians are in the way.
 Of N fighters, E = N x contact x intensity x readiness are in contact in an hour. The
 expected losses they inflict are (Lanchester's square law; Deitchman 1962 for area fire)
 
-    aimed:  E a firepower / (24 cover)          area:  the same x opponents in contact / reference
+    aimed:  E a firepower enmity / (24 cover)          area:  the same x opponents in contact / reference
 
-with a the effectiveness by supply and cover the ground's favour to who holds it. Each group
-opens engagements at a small rate and its casualties scale with its size (Bohorquez et
-al. 2009), so the size of events has a heavy tail while the expected losses are the law's.
+with enmity the size of the stance towards those opposed, a the effectiveness by supply and cover the
+ground's favour to who holds it. Each group opens engagements at a small rate and its casualties scale
+with its size (Bohorquez et al. 2009), so the size of events has a heavy tail while the expected losses
+are the law's.
 
 An assaulting side advances by
 
@@ -251,7 +252,7 @@ class Battle:
         kills, aims = np.empty(factions), np.empty((factions, factions))
         front_kernel.expected(
             self._present(theatre), theatre.contact, self._intensity(theatre) * theatre.calm * theatre.readiness[here],
-            theatre.effect[here], theatre.firepower, theatre.area_fire, p.area_fire_reference, theatre.enemy,
+            theatre.effect[here], theatre.firepower, theatre.area_fire, p.area_fire_reference, theatre.enmity,
             theatre.side_share_in(here), float(theatre.cover[here]), theatre.engaged[here], kills, aims,
         )  # fmt: skip
         return kills, aims

@@ -61,7 +61,7 @@ ACLED = {
     "air_strike": ("Explosions/Remote violence", "Air/drone strike"),
     "attack": ("Violence against civilians", "Attack"),
     "border_fire": ("Battles", "Armed clash"),  # it strays from a battle across the border
-    "explosion": ("Explosions/Remote violence", "Remote explosive/landmine/IED"),
+    "explosion": ("Explosions/Remote violence", "Shelling/artillery/missile attack"),
 }
 
 

@@ -394,7 +394,7 @@ class SpilloverModel(mesa.Model):
             enlist=channels.fighters.enlist_per_hour(seen, city, ways.fighters) if travels else zeros,
             home=channels.fighters.home_per_hour(seen, city, ways.fighters) if travels else zeros,
             front_danger=self.file.engagement.civilian_hit_per_hour * seen.firing[city.place],
-            buffer=security.buffer(seen.soldiers[city.place], self.file.security),
+            buffer=security.buffer(np.where(city.guarded, seen.soldiers[city.place], 0.0), self.file.security),
             detain=np.full(city.groups, self.file.security.detain_per_hour),
             slain=slain,
             maimed=self.file.engagement.wounded_per_killed * slain,

@@ -72,6 +72,7 @@ class City:
     volunteer_place: Ints  # [G] -1 where nobody goes; follows the faction when it withdraws, residents
     volunteer_faction: Ints  # [G]
     arrivals_per_day: Floats  # [G]
+    guarded: npt.NDArray[np.bool_]  # [G] on a line of contact where a security force stands
     facing: npt.NDArray[np.bool_]  # [G] across a line of contact from hostile people
     first_site: Ints  # [G]
     last_site: Ints  # [G]
@@ -148,7 +149,8 @@ class _Builder:
             people=ints("people"), weight=ints("weight"), legitimacy=floats("legitimacy"),
             able_people=floats("able_people"), ties=ties,
             volunteer_place=ints("volunteer_place"), volunteer_faction=ints("volunteer_faction"),
-            arrivals_per_day=floats("arrivals_per_day"), facing=np.zeros(G, np.bool_),
+            arrivals_per_day=floats("arrivals_per_day"),
+            facing=np.zeros(G, np.bool_), guarded=self._guarded(ints("neighbourhood")),
             first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell, site_post=site_cell.copy(),
             site_ends=np.cumsum(site_people), kin_in_sight=np.zeros(site_cell.size), grounds=grounds,
             states=np.zeros((G, len(STATES)), np.int64), armed_share=floats("armed_share"),
@@ -195,8 +197,9 @@ class _Builder:
     def _posts(self, place: str, plane: LocalPlane, raster: Raster, sight: int) -> Floats:
         """Return the share of a place's soldiers in sight of each cell; they stand along the lines of contact."""
         stand = np.zeros(raster.shape, np.int64)
-        for line in self.file.lines_of_contact.values():
-            if self.file.neighbourhoods[line.between[0]].place == place:
+        manned = {force.line for force in self.file.security_forces.values() if force.place == place}
+        for name, line in self.file.lines_of_contact.items():
+            if name in manned:
                 path = np.column_stack(plane.to_metres(*np.array(line.path).T))
                 near = raster.distance_to_line(path) <= self.file.security.posted_width_m
                 stand[near if near.any() else raster.distance_to_line(path) <= 2 * raster.cell_m] += 1
@@ -242,6 +245,12 @@ class _Builder:
     def _add(self, **values: float) -> None:
         for key, value in values.items():
             self.columns.setdefault(key, []).append(value)
+
+    def _guarded(self, neighbourhood: Ints) -> npt.NDArray[np.bool_]:
+        """Mark the groups of neighbourhoods on a line where a security force stands."""
+        manned = {force.line for force in self.file.security_forces.values()}
+        quarters = {n for line in manned for n in self.file.lines_of_contact[line].between}
+        return np.array([self.names[n] in quarters for n in neighbourhood], np.bool_)
 
     def _face(self, city: City) -> None:
         """Mark the groups that look at hostile people across a line of contact."""

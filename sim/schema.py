@@ -160,7 +160,10 @@ class Faction(Element):
 
     kind: Literal["state", "armed_group"] = "armed_group"
     constituency: dict[str, Share] = Field(description="communities its fighters come from, shares, sum 1")
-    stance: dict[str, Signed] = Field(default_factory=dict, description="towards other factions, -1 enemy to 1 ally")
+    stance: dict[str, Signed] = Field(
+        default_factory=dict,
+        description="towards other factions: below 0 an enemy, the size scales its fire; above 0 an ally",
+    )
     outside: bool = Field(False, description="its fighters come from another country than the fronts'")
     holds_for: str | None = Field(None, description="faction in whose name it holds the ground it takes")
     fighters: int = param(0, unit="people", low=0, high=2_000_000, source="the faction's source")

@@ -31,7 +31,7 @@ class Seen:
     firing: Floats  # [P] effective fighters firing
     slain_rate: Floats  # [P, F] killed an hour for each fighter
     siege: Floats  # [P, F] share of the place that assailants hold against the faction's side
-    through_t: Floats  # [P, F] t/day of supplies that enter, leave or pass through
+    through_t: Floats  # [P, F] t/day of supplies that come, go or pass through
     # of the city
     local_toll: Floats  # [G]
     volunteer_toll: Floats  # [G, P] of the own volunteers, where they fell
@@ -71,7 +71,7 @@ def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
 
 
 def _through(theatre: Theatre) -> Floats:
-    """Return t/day that touch each place: half of what its roads carry, in and out, plus half its own entries."""
+    """Return t/day that touch each place: half of what its roads carry, in and out."""
     through = np.zeros_like(theatre.control)
     carried = np.abs(theatre.flow_t)
     np.add.at(through, theatre.network.end_a, carried)

@@ -60,6 +60,7 @@ class Theatre:
     neutral: Bools  # [P] nobody holds it
     coalition: Bools  # [F, F] column g fights on the side of row f
     enemy: Bools  # [F, F]
+    enmity: Floats  # [F, F] how hard row f fights column g, 0 to 1
     constituency: Floats  # [F, C]
     hostility: Floats  # [C, C]
     solidarity: Floats  # [C, C], 1 on the diagonal
@@ -176,6 +177,7 @@ class Theatre:
             neutral=control.sum(axis=1) == 0,
             coalition=(stance > 0) | np.eye(F, dtype=np.bool_),
             enemy=enemy,
+            enmity=np.maximum(0.0, -stance),
             constituency=constituency,
             hostility=_between_communities(file, c_of, "hostility", 0.0),
             solidarity=_between_communities(file, c_of, "solidarity", 1.0),

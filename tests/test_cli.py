@@ -77,6 +77,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     fake = Runs()
     module: Any = types.ModuleType("sim.runs")
     module.run = fake.run
+    module.FILES = ("scenario.toml", "summary.json")
     figures: Any = types.ModuleType("sim.figures")
     figures.timeline = figures.theatre_map = lambda result, path: path.write_text("a picture")
     for name, stand_in in (("runs", module), ("figures", figures)):

@@ -86,13 +86,13 @@ def test_quiet_time_is_counted_in_hours_whatever_the_step():
         assert orders.index(STANDING) == math.ceil(P.withdraw_after_h / step_h) - 1
 
 
-def test_an_order_stands_until_violence_or_quiet_changes_it():
+def test_a_scheduled_order_holds_until_the_next_whatever_happens():
     """An order to 50 was taken for a call that is due, and became full strength within the hour."""
     army = force()
     army.order(50)
-    assert hear(army, [MURMUR] * 200) == [50.0] * 200
-    orders = hear(army, [LOUD] * 30, hour=200)
-    assert orders.index(STANDING + RESERVE) == 24
+    assert hear(army, [MURMUR] * 200 + [LOUD] * 100 + [0.0] * 200) == [50.0] * 500
+    army.order(70)
+    assert hear(army, [LOUD] * 50) == [70.0] * 50
 
 
 def test_strength_closes_the_gap_at_the_rate_asked_whatever_the_step():
@@ -165,11 +165,14 @@ def test_soldiers_and_their_dead_add_up_over_a_run():
         seed=2,
     )  # fmt: skip
     (army,) = model.forces
+    strength = army.standing + army.reserve
     for _ in range(48):
-        before, lost = army.soldiers, army.killed + army.wounded
+        before, lost, dead = army.soldiers, army.killed + army.wounded, army.killed
         model.step()
-        moved = before + (army.ordered - before) * -math.expm1(-P.deploy_per_hour)
+        ordered = army.ordered + (army.killed - dead)  # as it was before the dead were taken off it
+        moved = before + (ordered - before) * -math.expm1(-P.deploy_per_hour)
         assert army.soldiers == pytest.approx(moved - (army.killed + army.wounded - lost))
+        assert army.standing + army.reserve + army.killed == strength
         assert model.city.soldiers.sum() == army.soldiers
     assert army.killed > 0
     assert army.wounded > 0

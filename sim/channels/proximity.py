@@ -4,8 +4,8 @@ What happens: shells and columns of smoke are near, whoever is hurt.
 
     alarm[n, c] = X / (X + half),   X = sum over places p of exp(-d[n, p] / reach) toll of the others at p
 
-The toll of one's own counts under kin, never here, and that of others in solidarity by so much less. Source: weak by the
-evidence (Buhaug & Gleditsch 2008), so the default weight is small.
+The toll of one's own counts under kin, never here, and that of others in solidarity by so much
+less. Source: weak by the evidence (Buhaug & Gleditsch 2008), so the default weight is small.
 """
 
 from __future__ import annotations
