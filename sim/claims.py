@@ -211,10 +211,10 @@ class ValueRank(Asked):
     faction: Identifier
 
     def over(self, result: Result, steps: Steps) -> float | None:
-        """Return the rank."""
+        """Return the rank among the contested places."""
         worth = _worth(result, self.faction, steps)
-        own = worth.get(self.value_rank)
-        return None if own is None else 1 + sum(value > own for value in worth.values())
+        own, contested = worth.get(self.value_rank), result.summary["contested"]
+        return None if own is None else 1 + sum(worth[place] > own for place in contested if place in worth)
 
 
 class Happened(Asked):

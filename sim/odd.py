@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import json
 import re
+import subprocess
 import sys
 import textwrap
 from collections import Counter
@@ -43,6 +45,7 @@ README, FIGURE = ROOT / "README.md", ROOT / "docs" / "timeline.png"
 MARKED = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMN = re.compile(r"^    (\w+): [^=#\n]+?(?:  # (.+))?$", re.MULTILINE)
 SHOWN_RUN = ("qusayr-2013", 1)
+SHOWN_CLAIMS = ("claims", "qusayr-2013", "--seeds", "20")
 SHOWN_BLOCKS = ("Reported,", "Rounds of", "Control where", "Alarm (")
 
 MEANINGS = {
@@ -368,6 +371,25 @@ def shown_run() -> str:
     return abridged(result.summary_text())
 
 
+def shown_claims() -> str:
+    """Return the register's verdicts over the runs of the README's command, a row a claim."""
+    command = [*SHOWN_CLAIMS, "--json"]
+    done = subprocess.run([sys.executable, "-m", "sim.cli", *command], cwd=ROOT, check=True, capture_output=True)
+    rows = ["| id | the claim | a figure from the runs: median [80 %] | verdict |", "| --- | --- | --- | --- |"]
+    for claim in json.loads(done.stdout)["claims"]:
+        figure = claim["figures"][0]
+        value, low, high = (short(figure[key]) for key in ("median", "from", "to"))
+        unit = "" if figure["unit"] == "1" else f" {figure['unit']}"
+        told = f"{figure['label']}: {value} [{low}–{high}]{unit}"
+        rows.append(f"| {claim['id']} | {claim['text']} | {told} | {claim['verdict']} |")
+    return "\n".join(rows)
+
+
+def short(number: float) -> str:
+    """Write a number with three figures, and no fewer than it has before the point."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
 def abridged(text: str) -> str:
     """Return a summary's first and last block and those of `SHOWN_BLOCKS`, `[…]` where some are left out."""
     first, *blocks, last = text.strip().split("\n\n")
@@ -394,7 +416,7 @@ def main(arguments: list[str] | None = None) -> int:
     for page in old:
         rewrite(page, TABLES)
     if asked.run:
-        rewrite(README, {"run": shown_run})
+        rewrite(README, {"run": shown_run, "claims": shown_claims})
     return 0
 
 

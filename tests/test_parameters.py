@@ -106,7 +106,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "places.rear.control": {"league": 0.8, "crown": 0.2}, "withdrawal": {"ratio_limit": 0.1},
     },
     "calm": {
-        "events.assault.on": False, "events.order.on": False, 
+        "events.assault.on": False, "events.order.on": False,
         "security": {"quiet_hits_per_day": 0.0, "withdraw_after_h": 12.0, "threshold_hits_per_day": 0.0},
         "mobilisation": {"threshold": 0.8}, "fire": {"hit_per_hour": 1e-4},
     },

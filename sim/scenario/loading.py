@@ -106,7 +106,10 @@ def text_of(path: Path) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Write a path as short as it can be understood from here."""
+    """Write a path as short as it can be understood from here; a shipped file by its place in the project."""
+    home = Path(str(files("scenarios")))
+    if path.is_relative_to(home):
+        return f"scenarios/{path.relative_to(home).as_posix()}"
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
