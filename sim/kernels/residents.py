@@ -169,12 +169,15 @@ def decide(
         done = 0
         while done < m:
             upto = min(site_ends[site] - start, m)
-            pull[done:upto] = sites[PULL, site]
-            deter[done:upto] = sites[DETER, site]
-            deter_up[done:upto] = sites[DETER_UP, site]
-            danger_here[done:upto] = sites[DANGER, site]
-            danger_up[done:upto] = sites[DANGER_UP, site]
-            detain[done:upto] = sites[DETAIN, site]
+            at_pull, at_deter, at_deter_up = sites[PULL, site], sites[DETER, site], sites[DETER_UP, site]
+            at_danger, at_danger_up, at_detain = sites[DANGER, site], sites[DANGER_UP, site], sites[DETAIN, site]
+            for i in range(done, upto):
+                pull[i] = at_pull
+                deter[i] = at_deter
+                deter_up[i] = at_deter_up
+                danger_here[i] = at_danger
+                danger_up[i] = at_danger_up
+                detain[i] = at_detain
             if site_ends[site] - start <= m:
                 site += 1
             done = upto
