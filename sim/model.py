@@ -407,7 +407,7 @@ class SpilloverModel(mesa.Model):
                 p.weapons_home * hour.back,
                 city.able_people,
                 out=np.zeros(city.groups),
-                where=city.able_people > 0,
+                where=city.able_people >= 0.5,
             )
             city.armed_share = np.minimum(1.0, city.armed_share + more)
 

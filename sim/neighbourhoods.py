@@ -231,7 +231,7 @@ class _Builder:
                 place=self.p_of[spec.place], neighbourhood=n, community=self.c_of[community],
                 first=self.rows, last=self.rows + int(count), first_of_neighbourhood=begin,
                 people=int(count) * spec.people_per_agent, weight=spec.people_per_agent, legitimacy=spec.legitimacy,
-                able_people=able, armed_share=min(1.0, spec.armed.get(community, 0.0) / able) if able else 0.0,
+                able_people=able, armed_share=min(1.0, spec.armed.get(community, 0.0) / able) if able >= 0.5 else 0.0,
                 volunteer_place=self.p_of[goes.place] if goes else -1,
                 volunteer_faction=self.f_of[goes.faction] if goes else -1,
                 arrivals_per_day=spec.arrivals_per_day.get(community, 0.0),

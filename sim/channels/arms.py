@@ -51,4 +51,4 @@ def leak(seen: Seen, city: City, theatre: Theatre, p: ArmsParameters, step_h: fl
     passing = (seen.through_t @ theatre.constituency)[city.place, city.community]  # t/day
     weapons = p.weight * p.weapons_per_tonne * passing * step_h / 24.0
     everyone = np.bincount(city.place, city.able_people * 1.0, minlength=len(theatre.places))[city.place]
-    return np.divide(weapons, everyone, out=np.zeros(city.groups), where=everyone > 0)
+    return np.divide(weapons, everyone, out=np.zeros(city.groups), where=everyone >= 0.5)
