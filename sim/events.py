@@ -109,7 +109,6 @@ class Strike(Happening):
         dead, _ = hit(theatre, place, target, spec.killed if spec.hits else 0, p.stock_destroyed if spec.hits else 0.0)
         aimed_at = next((c for c in model.skies.consignments if c.id == spec.consignment), None)
         if aimed_at is not None and aimed_at.stop(self.step) == place:
-            aimed_at.struck += 1
             aimed_at.lose(model.chance, self.step, p.consignment_destroyed if spec.hits else 0.0)
         model.note_strike(spec.by, place, target, dead)
         model.say(spec.audience)

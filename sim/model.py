@@ -46,6 +46,7 @@ class SpilloverModel(mesa.Model):
         self.fighters_from_outside = 0
         self.talks: list[diplomacy.Talks] = []
         self.offensives: list[events.Happening] = []
+        self.exposed = [p for p, town in enumerate(self.file.places.values()) if town.stray_fire]
         self.skies = strikes.Skies(self._load_consignments(), dict(self.file.air_forces))
         self.battles = [fronts.Battle(self.theatre, int(p), self.chance) for p in self.theatre.fronts]
         self.forces = self._muster()
@@ -136,14 +137,14 @@ class SpilloverModel(mesa.Model):
         theatre, p = self.theatre, self.file.strikes
         for name, consignment, place in self.skies.decide(theatre, self.chance, self.now, self.step_h):
             killed = self.chance.poisson("guards killed", self.now, p.guards_killed, group=consignment.lane)
-            dead, _ = strikes.hit(theatre, place, self._guard(place, consignment.faction), killed, p.stock_destroyed)
+            target = self._guard(place, consignment.faction)
+            dead, _ = strikes.hit(theatre, place, target, killed, p.stock_destroyed)
             lost = consignment.lose(self.chance, self.now, p.consignment_destroyed)
-            consignment.struck += 1
-            self.strike_noted(name, consignment, place, dead, lost)
-        for exposed in np.flatnonzero([town.stray_fire for town in self.file.places.values()]):
-            number, hurt = strikes.stray_fire(theatre, self.chance, int(exposed), p, self.now, self.step_h)
+            self.strike_noted(name, consignment, place, target, dead, lost)
+        for exposed in self.exposed:
+            number, hurt = strikes.stray_fire(theatre, self.chance, exposed, p, self.now, self.step_h)
             if number:
-                self.take_border_fire("stray", int(exposed), number, hurt)
+                self.take_border_fire("stray", exposed, number, hurt)
 
     def channels_carry(self) -> None:
         """Let news of elsewhere reach each neighbourhood and community, all at once."""
@@ -210,11 +211,13 @@ class SpilloverModel(mesa.Model):
         """Write a strike down."""
         self.books.note_strike(self.now, by, place, target, dead)
 
-    def strike_noted(self, by: str, consignment: strikes.Consignment, place: int, dead: int, lost: int) -> None:
+    def strike_noted(
+        self, by: str, consignment: strikes.Consignment, place: int, target: int, dead: int, lost: int
+    ) -> None:
         """Write down a strike that an air force decided on, spread its news, and let it be answered if that is on."""
         force, p = self.file.air_forces[by], self.file.strikes
         where = self.file.places[self.theatre.places[place]].name
-        self.books.note_strike(self.now, by, place, self._guard(place, consignment.faction), dead)
+        self.books.note_strike(self.now, by, place, target, dead)
         text = f"{force.name}: strike on a consignment at {where}; {lost} missiles destroyed, {dead} killed."
         self.record.happened.append((self.now, "strike", text))
         self.say(force.audience)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.kernels import raster as kernel
-from sim.raster import NOBODY, LocalPlane, Raster, rasterise
+from sim.raster import LocalPlane, Raster, rasterise
 from sim.theatre import apportion, index
 
 if TYPE_CHECKING:
@@ -313,4 +313,4 @@ def in_reach(ground: Ground, by_cell: Singles, out: Singles) -> None:
     kernel.blur(by_cell.reshape(ground.raster.shape), ground.reach, ground.scratch, out)
 
 
-__all__ = ["NOBODY", "STATES", "City", "Ground", "in_reach", "in_sight", "outline"]
+__all__ = ["STATES", "City", "Ground", "in_reach", "in_sight", "outline"]

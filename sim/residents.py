@@ -59,9 +59,6 @@ TRANSITIONS = (
 )
 """Every transition between states, and its hazard: what the kernel `decide` computes."""
 
-OUTSIDE = -1
-"""Where someone is who is in none of the scenario's places."""
-
 THREADS_FROM = 100_000
 """Residents from which more than one thread pays (a barrier on a busy machine costs milliseconds)."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.chance import Chance, code
+from sim.chance import Chance
 from sim.neighbourhoods import City, Ground
 from sim.parameters import Parameters, param
 
@@ -178,8 +178,3 @@ def armed_in_reach_of_posts(city: City, place: int) -> float:
 def _mean_at_posts(ground: Ground) -> float:
     weight = ground.posts / ground.posts.sum()
     return float((ground.armed.sum(axis=0, dtype=np.float64) * weight).sum())
-
-
-def lane_of(name: str) -> int:
-    """Return the number by which a force is known to the generator."""
-    return code(name)

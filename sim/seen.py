@@ -50,9 +50,10 @@ class Seen:
 def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
     """Copy what is to be reacted to; `displaced` [P] counts the people displaced into each place."""
     assailed = (theatre.assault > 0).astype(float) @ theatre.enemy > 0  # [P, F] by an enemy
+    beyond = theatre.toll - theatre.usual
     return Seen(
-        toll=np.maximum(0.0, theatre.toll - theatre.usual),
-        beyond=theatre.toll - theatre.usual,
+        toll=np.maximum(0.0, beyond),
+        beyond=beyond,
         news=theatre.news.copy(),
         control=theatre.control.copy(),
         engaged=theatre.engaged.copy(),

@@ -100,7 +100,6 @@ class Consignment:
     units: int
     lane: int
     destroyed: int = 0
-    struck: int = 0
 
     def stop(self, step: int) -> int | None:
         """Return the place where it is stored, None before the first stop and on the road."""
