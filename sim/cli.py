@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import signal
 import sys
 import tempfile
 import textwrap
@@ -25,15 +24,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-if TYPE_CHECKING:
-    from types import FrameType
+from sim.console import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    LARGEST_SEED,
+    TERMINATED,
+    complain,
+    counting,
+    stoppable,
+)
 
+if TYPE_CHECKING:
     from sim.runs import Progress, Result
     from sim.scenario import Scenario
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 PLUG_INS = "spillover.commands"
-LARGEST_SEED = 2**63 - 1
 SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
@@ -93,11 +100,6 @@ def explained(error: Exception) -> int:
     complain(f"failed: {type(error).__name__}: {error}")
     complain(f"(set {SHOW_TRACEBACK}=1 to see where)")
     return FAILED
-
-
-def complain(text: str) -> None:
-    """Say something on stderr."""
-    typer.echo(text, err=True)
 
 
 def plug_ins() -> dict[str, EntryPoint]:
@@ -273,7 +275,7 @@ def claims(
 
     found = Scenario.load(scenario)
     drawn = range(seeds if register.encoded(found) else 0)
-    with _stoppable() as stopped, _seed_progress(len(drawn)) as progress:
+    with stoppable() as stopped, counting(len(drawn)) as progress:
         try:
             runs = register.over_seeds(found, drawn, workers, progress)
         except KeyboardInterrupt:
@@ -424,7 +426,7 @@ def _run(scenario: Scenario, seed: int, quiet: bool) -> tuple[Result, int]:
     """Run, showing how far it has come; return the result and the exit code."""
     from sim.runs import run
 
-    with _stoppable() as stopped, _progress(scenario, shown=not quiet and sys.stderr.isatty()) as progress:
+    with stoppable() as stopped, _progress(scenario, shown=not quiet and sys.stderr.isatty()) as progress:
         try:
             result = run(scenario, seed=seed, progress=progress)
         except KeyboardInterrupt:
@@ -433,26 +435,6 @@ def _run(scenario: Scenario, seed: int, quiet: bool) -> tuple[Result, int]:
     if result.complete:
         return result, DONE
     return result, TERMINATED if stopped else INTERRUPTED
-
-
-@contextmanager
-def _stoppable() -> Iterator[list[int]]:
-    """Let SIGTERM stop a run as Ctrl-C does; the list holds the signal once it came."""
-    stopped: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread
-        yield stopped
-        return
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -486,22 +468,6 @@ def _progress(scenario: Scenario, shown: bool) -> Iterator[Callable[[Progress], 
             bar.update(task, completed=progress.step, date=date, toll=f"killed: {toll}" if toll else "")
 
         yield show
-
-
-@contextmanager
-def _seed_progress(runs: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a bar of runs that are done, on a terminal."""
-    if not runs or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=runs)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _draw(result: Result, folder: Path, wanted: bool) -> None:

@@ -54,6 +54,7 @@ LAYERS = (
     Layer("the hour", ("sim.model",)),
     Layer("what is counted", ("sim.incidents", "sim.measures", "sim.summary"), know_each_other=True),
     Layer("one run", ("sim.runs",)),
+    Layer("words with people", ("sim.console",)),
     Layer(
         "people",
         ("sim.cli", "sim.figures", "sim.dashboard", "sim.odd", "sim.claims"),
@@ -70,10 +71,18 @@ TYPES_ONLY = {
 ONLY_HERE = {
     "numba": ("sim.kernels",),
     "solara": ("sim.dashboard",),
-    "typer": ("sim.cli",),
+    "typer": ("sim.cli", "sim.console", "analysis"),
     "mesa": ("sim.model", "sim.agents"),
 }
-ANALYSIS_SEES = ("sim.runs", "sim.scenario", "sim.parameters", "sim.measures", "sim.incidents", "analysis")
+ANALYSIS_SEES = (
+    "sim.runs",
+    "sim.scenario",
+    "sim.parameters",
+    "sim.measures",
+    "sim.incidents",
+    "sim.console",
+    "analysis",
+)
 
 
 @dataclass(frozen=True)

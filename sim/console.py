@@ -1,0 +1,100 @@
+"""What every command says in the same way: exit codes, complaints, refusals, bars.
+
+`sim.cli` and the commands of `analysis` share it. A command refuses input with `Refused`, which
+carries every fault at once; `spillover` prints them and leaves with `BAD_INPUT`.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+LARGEST_SEED = 2**63 - 1
+SECONDS_BETWEEN_LINES = 60.0
+
+
+class Refused(ValueError):
+    """Input that cannot be worked with: every fault in words, not only the first."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def complain(text: str) -> None:
+    """Say something on stderr."""
+    typer.echo(text, err=True)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return `did you mean …?` with a leading space for the name most like the one given, or nothing."""
+    close = get_close_matches(name, list(names), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+@contextmanager
+def stoppable() -> Iterator[list[int]]:
+    """Let SIGTERM stop the work as Ctrl-C does; the list holds the signal once it came."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        yield stopped
+        return
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def counting(total: int, what: str = "runs", quiet: bool = False) -> Iterator[Callable[[int], None] | None]:
+    """Show how many of `total` are done: a bar on a terminal, a line a minute elsewhere; nothing if there are none."""
+    if not total or quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar(total, what) as show:
+            yield show
+    else:
+        yield _lines(total, what)
+
+
+@contextmanager
+def _bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(30), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _lines(total: int, what: str) -> Callable[[int], None]:
+    began = said = monotonic()
+
+    def say(done: int) -> None:
+        nonlocal said
+        now = monotonic()
+        if now - said >= SECONDS_BETWEEN_LINES and 0 < done < total:
+            said = now
+            left = (total - done) * (now - began) / done / 60.0
+            complain(f"{done:,} of {total:,} {what}, about {left:.0f} min left")
+
+    return say
