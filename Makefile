@@ -58,8 +58,8 @@ clean: ## remove .venv and what the tools left behind; runs/ stays
 
 # Every package, uv and the build backend too, comes from the lock and is checked against its hash.
 $(READY): $(VENV)/.uv $(LOCK) pyproject.toml Makefile
-	@$(UV) pip sync --quiet --require-hashes $(LOCK)
-	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes $(LOCK)
+	@$(UV) pip install --quiet --compile-bytecode --no-deps --no-build-isolation --editable .
 	@touch $@
 	@echo "$(VENV) is ready: $$($(PY) --version)"
 

@@ -7,12 +7,14 @@ the end: into `Record` for the reader, into the tolls for those who will hear of
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.channels import ALARMS
 from sim.neighbourhoods import STATES, City
 from sim.observers import Day
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.security import Force
     from sim.seen import Seen
-    from sim.strikes import Skies
+    from sim.strikes import Consignment, Skies
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -54,6 +56,43 @@ class Toll:
         return cls(keep, keep_usual, p.wounded_weight, math.exp(-step_h / 24.0))
 
 
+class Tally:
+    """People counted, [G] residents by group, [P, F] fighters, [P, C] by community, and so on.
+
+    Every table is a part of one flat array, so that an hour is added to a day, or forgotten, at once.
+    """
+
+    killed: Ints  # [G] at home
+    wounded: Ints
+    killed_up: Ints  # [G] of these, the mobilised
+    wounded_up: Ints
+    volunteers_killed: Ints  # [G] at a front
+    volunteers_wounded: Ints
+    faction_killed: Ints  # [P, F]
+    faction_wounded: Ints
+    place_killed: Ints  # [P, C] of fighters, volunteers and soldiers
+    place_wounded: Ints
+    force_killed: Ints  # by security force
+    force_wounded: Ints
+    stray: Ints  # [P] incidents
+    stray_wounded: Ints  # [P]
+
+    def __init__(self, theatre: Theatre, groups: int, forces: int) -> None:
+        """Begin at nothing."""
+        places = len(theatre.places)
+        whom = {
+            "killed": (groups,), "wounded": (groups,), "killed_up": (groups,), "wounded_up": (groups,),
+            "volunteers_killed": (groups,), "volunteers_wounded": (groups,),
+            "faction_killed": theatre.fighters.shape, "faction_wounded": theatre.fighters.shape,
+            "place_killed": theatre.population.shape, "place_wounded": theatre.population.shape,
+            "force_killed": (forces,), "force_wounded": (forces,), "stray": (places,), "stray_wounded": (places,),
+        }  # fmt: skip
+        ends = np.cumsum([math.prod(shape) for shape in whom.values()])
+        self.all = np.zeros(int(ends[-1]), np.int64)
+        for (name, shape), end in zip(whom.items(), ends.tolist(), strict=True):
+            setattr(self, name, self.all[end - math.prod(shape) : end].reshape(shape))
+
+
 class Bookkeeper:
     """Fills the record of one run."""
 
@@ -65,80 +104,80 @@ class Bookkeeper:
         self.side_of = {side.id: i for i, side in enumerate(self.sides)}
         self.group_side = [self.side_of[self._group_id(g)] for g in range(city.groups)]
         P, F, C = len(theatre.places), len(theatre.factions), len(theatre.communities)
-        self.day: dict[tuple[str, str], Ints] = {}
+        self.hour, self.day = (Tally(theatre, city.groups, len(forces)) for _ in range(2))
         self.assigned = np.zeros((P, F, C), np.int64)
         self.force_assigned = [np.zeros(C, np.int64) for _ in forces]
-        self._clear()
+        self.force_place = np.array([force.place for force in forces], np.int64)
+        self.alarms = np.zeros((len(ALARMS), city.groups))
         self.shown = np.array([p for p in range(P) if self._is_shown(p)], np.int64)
         self.held = np.flatnonzero(~theatre.neutral)
         self.of_no_community = np.array([p for p in range(P) if self._is_of_no_community(p)], np.int64)
-        self.ends = list(dict.fromkeys((c.route[-1], c.faction) for c in skies.consignments))
+        self.bound: dict[tuple[int, int], list[Consignment]] = defaultdict(list)  # by where to, and to whom
+        for consignment in skies.consignments:
+            self.bound[consignment.route[-1], consignment.faction].append(consignment)
         series = self._name_series()
         self.record = Record(series, np.zeros((scenario.steps, len(series))), self.sides)
 
     # --- told by the lines of the hour -------------------------------------------------------------------
 
-    def note_front(self, step: int, place: int, losses: Losses) -> None:
-        """Take down an hour's losses at a front."""
-        self.faction_killed[place] += losses.killed
-        self.faction_wounded[place] += losses.wounded
-        for attacker, target, dead, hurt in losses.by:
-            row = (step, place, NOWHERE, attacker, target, CLASH, 0, dead, 0, 0, hurt, 0)
-            self.record.fire.append(row)
-        for f in np.flatnonzero(losses.killed + losses.wounded):
-            self._to_communities(place, int(f), int(losses.killed[f]), int(losses.wounded[f]))
+    def note_fronts(self, step: int, losses: Losses) -> None:
+        """Take down an hour's losses at the fronts."""
+        rows = losses.by.tolist()
+        for place, attacker, target, dead, hurt in rows:
+            self.record.fire.append((step, place, NOWHERE, attacker, target, CLASH, 0, dead, 0, 0, hurt, 0))
+        for place, f in dict.fromkeys((place, target) for place, _, target, _, _ in rows):
+            self._count_fighters(place, f, int(losses.killed[place, f]), int(losses.wounded[place, f]))
 
     def note_residents(self, step: int, hour: Hour, seen: Seen, hit: float, civilian_hit: float) -> None:
         """Take down who of the residents was hurt, and by whom."""
-        self.killed, self.wounded = hour.killed, hour.wounded
-        self.killed_up, self.wounded_up = hour.killed_up, hour.wounded_up
+        now = self.hour
+        now.killed[:], now.wounded[:] = hour.killed, hour.wounded
+        now.killed_up[:], now.wounded_up[:] = hour.killed_up, hour.wounded_up
+        now.volunteers_killed[:], now.volunteers_wounded[:] = hour.killed_away, hour.wounded_away
         for g in np.flatnonzero(hour.killed + hour.wounded):
             self._hurt_at_home(step, int(g), hour, seen, hit, civilian_hit)
         for g in np.flatnonzero(hour.killed_away + hour.wounded_away):
             self._hurt_away(step, int(g), int(hour.killed_away[g]), int(hour.wounded_away[g]))
-        self.volunteers_killed, self.volunteers_wounded = hour.killed_away, hour.wounded_away
 
     def note_force(self, step: int, force: Force, dead: int, hurt: int) -> None:
         """Take down soldiers hurt."""
-        i = self.forces.index(force)
-        self.force_killed[i], self.force_wounded[i] = dead, hurt
         if dead or hurt:
+            i = self.forces.index(force)
+            self.hour.force_killed[i], self.hour.force_wounded[i] = dead, hurt
             shooter = self._most_armed(force.place)
             by = self.group_side[shooter] if shooter is not None else self.side_of[force.id]
             row = (step, force.place, NOWHERE, by, self.side_of[force.id], CLASH, 0, dead, 0, 0, hurt, 0)
             self.record.fire.append(row)
             weights = self._shares(self.file.security_forces[force.id].constituency)
-            self.place_killed[force.place] += _assign(dead, weights, self.force_assigned[i])
-            self.place_wounded[force.place] += _assign(hurt, weights, self.force_assigned[i].copy())
+            self._to_communities(force.place, weights, self.force_assigned[i], dead, hurt)
 
     def note_strike(self, step: int, by: str, place: int, target: int, dead: int) -> None:
         """Take down a strike from outside."""
         by_side = self.side_of[by]
         self.record.fire.append((step, place, NOWHERE, by_side, target, AIR_STRIKE, 0, dead, 0, 0, 0, 0))
         self.record.fire.append((step, place, NOWHERE, by_side, by_side, EXPLOSION, 0, 0, 0, 0, 0, 0))
-        self.faction_killed[place, target] += dead
-        self._to_communities(place, target, dead, 0)
+        self._count_fighters(place, target, dead, 0)
 
     def note_border_fire(self, step: int, by: str, place: int, number: int, hurt: int) -> None:
         """Take down stray fire into a place."""
-        self.stray[place] += number
-        self.stray_wounded[place] += hurt
+        self.hour.stray[place] += number
+        self.hour.stray_wounded[place] += hurt
         row = (step, place, NOWHERE, self.side_of[by], self.side_of[by], BORDER_FIRE, 0, 0, 0, 0, 0, hurt)
         self.record.fire.append(row)
-        self.place_wounded[place] += _assign(
-            hurt, self.theatre.population[place], np.zeros(len(self.theatre.communities), np.int64)
-        )
+        nobody_yet = np.zeros(len(self.theatre.communities), np.int64)
+        self._to_communities(place, self.theatre.population[place], nobody_yet, 0, hurt)
 
     def note_values(self, step: int) -> None:
         """Take down what places are worth."""
-        for p, f in np.ndindex(self.theatre.value.shape):
-            self.record.worth.append((step, p, f, float(self.theatre.value[p, f])))
+        value = self.theatre.value
+        rows = zip(np.ndindex(value.shape), value.ravel().tolist(), strict=True)
+        self.record.worth.extend((step, *of, worth) for of, worth in rows)
 
     def note_flows(self, step: int) -> None:
         """Take down the day's flows."""
         flow, share = self.theatre.flow_t, self.theatre.open_share
-        for k, f in np.ndindex(flow.shape):
-            self.record.flows.append((step, k, f, float(flow[k, f]), float(share[k, f])))
+        rows = zip(np.ndindex(flow.shape), flow.ravel().tolist(), share.ravel().tolist(), strict=True)
+        self.record.flows.extend((step, *of, carried, free) for of, carried, free in rows)
 
     def note_withdrawal(self, step: int, place: int, f: int, to: int, reason: str) -> None:
         """Take down that a faction gave a place up."""
@@ -150,19 +189,14 @@ class Bookkeeper:
 
     def remember(self, toll: Toll) -> None:
         """Fade what is remembered, and add the hour: no death counts twice (own quarter, kin, volunteers)."""
-        theatre, city = self.theatre, self.city
-        hits = self.killed + toll.wounded_weight * self.wounded
-        city.toll[:] = city.toll * toll.keep + hits
-        away = self.volunteers_killed + toll.wounded_weight * self.volunteers_wounded
-        city.volunteer_toll *= toll.keep
-        np.add.at(city.volunteer_toll, (np.arange(city.groups), city.volunteer_place), away)
-        theatre.toll = theatre.toll * toll.keep + self.place_killed + toll.wounded_weight * self.place_wounded
-        np.add.at(theatre.toll, (city.place, city.community), hits)
-        theatre.usual += (theatre.toll - theatre.usual) * (1.0 - toll.keep_usual)
-        city.hits_per_day[:] = city.hits_per_day * toll.keep_day
-        np.add.at(city.hits_per_day, city.place, (self.killed + self.wounded).astype(float))
-        for force, dead, hurt in zip(self.forces, self.force_killed, self.force_wounded, strict=True):
-            city.hits_per_day[force.place] += dead + hurt
+        theatre, city, now = self.theatre, self.city, self.hour
+        kernels.books.remember(
+            toll.keep, toll.keep_usual, toll.wounded_weight, toll.keep_day,
+            now.killed, now.wounded, now.volunteers_killed, now.volunteers_wounded,
+            now.place_killed, now.place_wounded, self.force_place, now.force_killed, now.force_wounded,
+            city.place, city.community, city.volunteer_place,
+            city.toll, city.volunteer_toll, theatre.toll, theatre.usual, city.hits_per_day,
+        )  # fmt: skip
 
     def recall(self, killed_per_day: Floats, wounded_per_killed: float, p: TollParameters) -> None:
         """Begin with the tolls that expected losses [P, F] a day have left: the war is older than the run."""
@@ -172,21 +206,21 @@ class Bookkeeper:
 
     def add_to_day(self) -> None:
         """Add the hour's killed and wounded to the day's."""
-        for key, number in self._hurt_by_party().items():
-            self.day[key] = self.day.get(key, 0) + number
+        self.day.all += self.hour.all
 
     def close_day(self, first: int, last: int) -> Day:
         """Return the day's truth, and start a new day."""
-        day, self.day = self.day, {}
-        return Day(first, last, day)
+        truth = Day(first, last, self._hurt_by_party(self.day))
+        self.day.all[:] = 0
+        return truth
 
-    def _hurt_by_party(self) -> dict[tuple[str, str], Ints]:
-        """Return the hour's killed and wounded by place [P] of factions, forces, residents and civilians among them."""
+    def _hurt_by_party(self, day: Tally) -> dict[tuple[str, str], Ints]:
+        """Return the day's killed and wounded by place [P] of factions, forces, residents and civilians among them."""
         P, home = len(self.theatre.places), self.city.place
         hurt: dict[tuple[str, str], Ints] = {}
         tables = (
-            ("killed", self.faction_killed, self.force_killed, self.killed, self.killed_up),
-            ("wounded", self.faction_wounded, self.force_wounded, self.wounded, self.wounded_up),
+            ("killed", day.faction_killed, day.force_killed, day.killed, day.killed_up),
+            ("wounded", day.faction_wounded, day.force_wounded, day.wounded, day.wounded_up),
         )
         for topic, of_factions, of_forces, at_home, mobilised in tables:
             for f, name in enumerate(self.theatre.factions):
@@ -196,31 +230,29 @@ class Bookkeeper:
             hurt[topic, "residents"] = np.bincount(home, at_home, minlength=P).astype(np.int64)
             hurt[topic, "civilians"] = np.bincount(home, at_home - mobilised, minlength=P).astype(np.int64)
         for party in ("residents", "civilians"):
-            hurt["wounded", party] += self.stray_wounded
+            hurt["wounded", party] += day.stray_wounded
         return hurt
 
     def write(self, step: int, alarms: dict[str, Floats], displaced: Ints) -> None:
         """Write the hour's row."""
-        theatre, city, shown = self.theatre, self.city, self.shown
-        silent = np.zeros(city.groups)
-        row = [
-            self.killed, self.wounded, city.states.T.ravel(), city.armed_up, city.armed_share, city.threat, city.anger,
-            *(alarms.get(name, silent) for name in ALARMS),
-            self.place_killed[shown].ravel(), self.place_wounded[shown].ravel(),
-            *(table[theatre.fronts].ravel() for table in (
-                theatre.fighters, theatre.volunteers, theatre.stock_t, theatre.effect, theatre.readiness,
-                theatre.resolve,
-            )),
-            self.faction_killed[shown].ravel(), self.faction_wounded[shown].ravel(),
-            theatre.control[self.held].ravel(),
-            theatre.firing[theatre.fronts], displaced[shown], self.stray[shown],
-            [f.soldiers for f in self.forces], self.force_killed, self.force_wounded,
-            *self._missiles(step),
-            self.stray_wounded[self.of_no_community],
+        theatre, city, now, row = self.theatre, self.city, self.hour, self.record.values[step]
+        for i, name in enumerate(ALARMS):
+            self.alarms[i] = alarms.get(name, 0.0)
+        at = kernels.books.put_groups(
+            row, now.killed, now.wounded, city.states, city.armed_up, city.armed_share, city.threat, city.anger,
+            self.alarms,
+        )  # fmt: skip
+        at = kernels.books.put_places(
+            row, at, self.shown, theatre.fronts, self.held, now.place_killed, now.place_wounded,
+            theatre.fighters, theatre.volunteers, theatre.stock_t, theatre.effect, theatre.readiness, theatre.resolve,
+            now.faction_killed, now.faction_wounded, theatre.control, theatre.firing, displaced, now.stray,
+        )  # fmt: skip
+        row[at:] = [
+            *(force.soldiers for force in self.forces), *now.force_killed.tolist(), *now.force_wounded.tolist(),
+            *self._missiles(step), *now.stray_wounded[self.of_no_community].tolist(),
         ]  # fmt: skip
-        self.record.values[step] = np.concatenate(row)
         self.record.steps_done = step + 1
-        self._clear()
+        now.all[:] = 0
 
     def _name_series(self) -> tuple[Series, ...]:
         """Name the columns of the row, in its order."""
@@ -264,22 +296,12 @@ class Bookkeeper:
             series += [Series(m, "people", place=theatre.places[f.place], faction=f.id) for f in self.forces]
         for m in ("missiles_on_the_way", "missiles_arrived", "missiles_destroyed"):
             series += [
-                Series(m, "missiles", place=theatre.places[p], faction=theatre.factions[f]) for p, f in self.ends
+                Series(m, "missiles", place=theatre.places[p], faction=theatre.factions[f]) for p, f in self.bound
             ]
         series += [Series("wounded", "people", place=theatre.places[p]) for p in self.of_no_community]
         return tuple(series)
 
     # --- small helps --------------------------------------------------------------------------------------
-
-    def _clear(self) -> None:
-        P, F, C = self.assigned.shape
-        G = self.city.groups
-        self.killed, self.wounded, self.killed_up, self.wounded_up = (np.zeros(G, np.int64) for _ in range(4))
-        self.volunteers_killed, self.volunteers_wounded = np.zeros(G, np.int64), np.zeros(G, np.int64)
-        self.faction_killed, self.faction_wounded = np.zeros((P, F), np.int64), np.zeros((P, F), np.int64)
-        self.place_killed, self.place_wounded = np.zeros((P, C), np.int64), np.zeros((P, C), np.int64)
-        self.force_killed, self.force_wounded = [0] * len(self.forces), [0] * len(self.forces)
-        self.stray, self.stray_wounded = np.zeros(P, np.int64), np.zeros(P, np.int64)
 
     def _is_shown(self, p: int) -> bool:
         """Say whether anyone can be hurt or arrive in a place: then its columns are kept."""
@@ -291,13 +313,13 @@ class Bookkeeper:
             or bool(self.theatre.network.corridor_ids)
         )  # fmt: skip
 
-    def _missiles(self, step: int) -> list[list[int]]:
-        """Return missiles on the way, arrived and destroyed, by where they are to go and to whom."""
-        bound = [[c for c in self.skies.consignments if (c.route[-1], c.faction) == end] for end in self.ends]
+    def _missiles(self, step: int) -> list[int]:
+        """Return missiles on the way, then arrived, then destroyed, each by where they are to go and to whom."""
+        bound = self.bound.values()
         return [
-            [sum(c.units - c.arrived(step) for c in some) for some in bound],
-            [sum(c.arrived(step) for c in some) for some in bound],
-            [sum(c.destroyed for c in some) for some in bound],
+            *(sum(c.units - c.arrived(step) for c in some) for some in bound),
+            *(sum(c.arrived(step) for c in some) for some in bound),
+            *(sum(c.destroyed for c in some) for some in bound),
         ]
 
     def _is_of_no_community(self, p: int) -> bool:
@@ -332,10 +354,16 @@ class Bookkeeper:
     def _shares(self, shares: dict[str, float]) -> Floats:
         return np.array([shares.get(c, 0.0) for c in self.theatre.communities])
 
-    def _to_communities(self, place: int, f: int, dead: int, hurt: int) -> None:
-        weights = self.theatre.constituency[f]
-        self.place_killed[place] += _assign(dead, weights, self.assigned[place, f])
-        self.place_wounded[place] += _assign(hurt, weights, self.assigned[place, f].copy())
+    def _count_fighters(self, place: int, f: int, dead: int, hurt: int) -> None:
+        """Count fighters hurt, with their faction and with the communities that it comes from."""
+        self.hour.faction_killed[place, f] += dead
+        self.hour.faction_wounded[place, f] += hurt
+        self._to_communities(place, self.theatre.constituency[f], self.assigned[place, f], dead, hurt)
+
+    def _to_communities(self, place: int, weights: Floats, given: Ints, dead: int, hurt: int) -> None:
+        """Give the dead to communities, who have had `given` of them so far, and the wounded after them."""
+        kernels.books.assign(dead, weights, given, self.hour.place_killed[place])
+        kernels.books.assign(hurt, weights, given.copy(), self.hour.place_wounded[place])
 
     def _hurt_at_home(self, step: int, g: int, hour: Hour, seen: Seen, hit: float, civilian_hit: float) -> None:
         """Write down residents hurt in their neighbourhood: by a front's fire or across a line of contact."""
@@ -361,10 +389,10 @@ class Bookkeeper:
             int(self.city.volunteer_faction[g]),
             int(self.city.community[g]),
         )
-        self.faction_killed[place, f] += dead
-        self.faction_wounded[place, f] += hurt
-        self.place_killed[place, c] += dead
-        self.place_wounded[place, c] += hurt
+        self.hour.faction_killed[place, f] += dead
+        self.hour.faction_wounded[place, f] += hurt
+        self.hour.place_killed[place, c] += dead
+        self.hour.place_wounded[place, c] += hurt
         foes = self.theatre.engaged[place] * self.theatre.enemy[f]
         by = int(np.argmax(foes)) if foes.any() else f
         self.record.fire.append((step, place, NOWHERE, by, f, CLASH, 0, dead, 0, 0, hurt, 0))
@@ -389,23 +417,6 @@ class Bookkeeper:
             return None
         a, b = np.unravel_index(int(np.argmax(both)), both.shape)
         return int(a), int(b)
-
-
-def _assign(number: int, weights: Floats, given: Ints) -> Ints:
-    """Give `number` people to communities in proportion to weights, one by one to whoever is most owed.
-
-    `given` counts what each has been given so far and is brought up to date: no chance is used.
-    """
-    part = np.zeros(given.size, np.int64)
-    if number == 0 or weights.sum() <= 0:
-        return part
-    share = weights / weights.sum()
-    for _ in range(number):
-        owed = share * (given.sum() + 1) - given
-        c = int(np.argmax(owed))
-        given[c] += 1
-        part[c] += 1
-    return part
 
 
 def _most(shares: dict[str, float]) -> str:

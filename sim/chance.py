@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from sim.kernels import chance as kernel
+from sim import kernels
 
 
 @cache
@@ -37,20 +37,20 @@ class Chance:
 
     def uniform(self, decision: str, step: int, entity: int = 0, group: int = 0) -> float:
         """Return one uniform in (0, 1)."""
-        return float(kernel.uniform(entity, group, step, code(decision), *self.key))
+        return float(kernels.chance.uniform(entity, group, step, code(decision), *self.key))
 
     def uniforms(
         self, decision: str, step: int, entities: npt.NDArray[np.int64], group: int = 0
     ) -> npt.NDArray[np.float64]:
         """Return uniforms in (0, 1), shape (n,), for entities given as shape (n,), each below 2^32."""
         out = np.empty(entities.size, np.float64)
-        kernel.fill_uniforms(out, entities, group, step, code(decision), *self.key)
+        kernels.chance.fill_uniforms(out, entities, group, step, code(decision), *self.key)
         return out
 
     def poisson(self, decision: str, step: int, mean: float, entity: int = 0, group: int = 0) -> int:
         """Return a Poisson count by inversion, so that it is monotone in its mean for the same draw."""
-        return int(kernel.poisson_quantile(self.uniform(decision, step, entity, group), mean))
+        return int(kernels.chance.poisson_quantile(self.uniform(decision, step, entity, group), mean))
 
     def binomial(self, decision: str, step: int, n: int, p: float, entity: int = 0, group: int = 0) -> int:
         """Return a binomial count by inversion."""
-        return int(kernel.binomial_quantile(self.uniform(decision, step, entity, group), n, p))
+        return int(kernels.chance.binomial_quantile(self.uniform(decision, step, entity, group), n, p))

@@ -33,11 +33,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.flow import min_cost_max_flows, minimum_cut, paths_of
+from sim import kernels
 from sim.parameters import Parameters, param
 
 Float = NDArray[np.float64]
@@ -87,7 +88,7 @@ class SupplyParameters(Parameters):
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """The roads between `places` places: one entry a corridor, passable both ways, one capacity for both.
 
@@ -123,7 +124,7 @@ class Network:
             value = getattr(self, name)[worst]
             raise ValueError(f"corridor {self.corridor_ids[worst]!r}: {name} is {value}, must be {what}")
 
-    @property
+    @cached_property
     def arcs(self) -> tuple[Int, Int]:
         """Tail and head int64[2K + 2P] of the flow's arcs.
 
@@ -136,6 +137,11 @@ class Network:
         tail = np.concatenate([np.stack(there, axis=1).ravel(), source, place])
         head = np.concatenate([np.stack(back, axis=1).ravel(), place, sink])
         return tail, head
+
+    @cached_property
+    def solved(self) -> dict[tuple[int, int], tuple[Int, Int, Int, Int]]:
+        """The last flow of each faction in so many cases: capacity and cost that it is for, flow and value."""
+        return {}
 
     def cost(self, parameters: SupplyParameters) -> Int:
         """Return the integer cost int64[2K + 2P] of the flow's arcs, in minutes, at least 1 on a road."""
@@ -242,7 +248,7 @@ def route(
     ):
         there, back = flow[0, : 2 * corridors].reshape(-1, 2).T
         flow_t[:, faction] = (there - back) * parameters.flow_unit_t
-        cut = minimum_cut(places + 2, tail, head, capacity[0], flow[0], places)
+        cut = kernels.flow.minimum_cut(places + 2, tail, head, capacity[0], flow[0], places)
         cuts[faction] = tuple(np.unique(cut[cut < 2 * corridors] // 2).tolist())
         parcels.append(_parcels(network, faction, flow[0]))
     together = Parcels(*(np.concatenate(column) for column in zip(*parcels, strict=True)))
@@ -347,7 +353,6 @@ def _flows(
         raise ValueError("source_t and demand_t are in t/day, at least 0")
     if not places == network.places == place.shape[1]:
         raise ValueError(f"source_t has {places} places, the network {network.places}, access {place.shape[1]}")
-    tail, head = network.arcs
     cost = network.cost(parameters)
     left = np.tile(_units(network.capacity_t_day, parameters), (len(place), 1))
     source, demand = _units(source_t, parameters), _units(demand_t, parameters)
@@ -356,9 +361,22 @@ def _flows(
         roads = np.repeat(np.minimum(left, mine), 2, axis=1)
         open_here = place[:, :, faction] > 0
         capacity = np.concatenate([roads, open_here * source[:, faction], open_here * demand[:, faction]], axis=1)
-        flow, value = min_cost_max_flows(places + 2, tail, head, capacity, cost, places, places + 1)
+        flow, value = _solved(network, faction, capacity, cost)
         yield faction, capacity, flow, value
         left -= flow[:, : roads.shape[1]].reshape(*left.shape, 2).sum(axis=2)
+
+
+def _solved(network: Network, faction: int, capacity: Int, cost: Int) -> tuple[Int, Int]:
+    """Return the flow and its value in each case, solved again only if something has changed since it last was."""
+    asked = faction, len(capacity)
+    if asked in network.solved:
+        was_capacity, was_cost, flow, value = network.solved[asked]
+        if np.array_equal(capacity, was_capacity) and np.array_equal(cost, was_cost):
+            return flow, value
+    (tail, head), places = network.arcs, network.places
+    flow, value = kernels.flow.min_cost_max_flows(places + 2, tail, head, capacity, cost, places, places + 1)
+    network.solved[asked] = capacity, cost, flow, value
+    return flow, value
 
 
 def _units(t: Float, parameters: SupplyParameters) -> Int:
@@ -370,7 +388,7 @@ def _parcels(network: Network, faction: int, flow: Int) -> tuple[Int, Int, Int, 
     """Split one faction's flow into parcels, as the columns of `Parcels`."""
     corridors, places = len(network.corridor_ids), network.places
     tail, head = network.arcs
-    units, arcs = paths_of(places + 2, tail, head, flow, places, places + 1)
+    units, arcs = kernels.flow.paths_of(places + 2, tail, head, flow, places, places + 1)
     corridor = np.where((arcs >= 0) & (arcs < 2 * corridors), arcs // 2, corridors)  # else: no road
     return (
         np.full(len(units), faction),

@@ -83,14 +83,14 @@ def expect(
 ) -> None:
     """Let what is announced, held and agreed move resolve and intensity; `bound` [F]: by a horizon.
 
-    Writes `urge` and `calm`, the factors on the intensity of each faction's assaults and of its fighting.
+    Writes `urge` and `calm`, the factors on the intensity of each faction's assaults and of its fighting, and
+    `hopes`, what is added to its resolve in this step.
     """
-    theatre.urge[:], theatre.calm[:] = 1.0, 1.0
+    theatre.urge[:], theatre.calm[:], theatre.hopes[:] = 1.0, 1.0, 0.0
     for talk in talks:
         moved = talk.parties & ~bound
         if not talk.closed:
-            change = p.resolve_change * step_h / (24.0 * 30.0)
-            theatre.resolve[:, moved] = np.clip(theatre.resolve[:, moved] + change, 0.0, 1.0)
+            theatre.hopes[moved] += p.resolve_change * step_h / (24.0 * 30.0)
         if p.anticipation and not talk.closed and not talk.sits(step):
             theatre.urge[talk.parties] = 1.0 + p.push
         if talk.sits(step):

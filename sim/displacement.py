@@ -12,11 +12,12 @@ is the reference for scores of destinations.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
+from sim.corridors import Network
 from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 from sim.theatre import Theatre
@@ -119,8 +120,17 @@ def destinations(theatre: Theatre, city: City, p: DisplacementParameters) -> Flo
 
 def ways(theatre: Theatre) -> tuple[Floats, Floats]:
     """Return travel time in h and the narrowest road in t/day on the quickest way between places, [P, P] each."""
-    net, P = theatre.network, len(theatre.places)
-    usable = ~theatre.sealed & (net.capacity_t_day > 0)
+    return _ways(theatre.network, theatre.sealed.tobytes())
+
+
+@lru_cache(maxsize=8)
+def _ways(net: Network, sealed: bytes) -> tuple[Floats, Floats]:
+    """Search the roads once for each set of sealed ones: they change seldom."""
+    from scipy.sparse import csr_array  # here, because importing it takes longer than checking a scenario
+    from scipy.sparse.csgraph import dijkstra
+
+    P = net.places
+    usable = ~np.frombuffer(sealed, np.bool_) & (net.capacity_t_day > 0)
     a, b, delay = net.end_a[usable], net.end_b[usable], np.maximum(net.delay_h[usable], 1e-6)
     graph = np.full((P, P), np.inf)
     width = np.zeros((P, P))
@@ -137,6 +147,7 @@ def ways(theatre: Theatre) -> tuple[Floats, Floats]:
             if last >= 0:
                 so_far = np.inf if last == origin else road[origin, last]
                 road[origin, place] = min(so_far, width[last, place])
+    hours.flags.writeable = road.flags.writeable = False  # they are shared
     return hours, road
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.corridors import SupplyParameters, stock_days, strategic_value
 from sim.parameters import Parameters, param
 from sim.theatre import March, Theatre, apportion
@@ -147,23 +148,23 @@ def commit(theatre: Theatre, p: EffortParameters, step: int, step_h: float) -> N
     share_per_day = p.sent_per_day
     rear = np.ones(len(theatre.places), np.bool_)
     rear[theatre.fronts] = False
+    wanted = _wanted(theatre, p)
     for f in range(len(theatre.factions)):
         reserve = np.where(rear, theatre.fighters[:, f] * p.reserve_share, 0.0)
         sending = int(reserve.sum() * share_per_day)
-        want = np.array([_wanted(theatre, p, int(place), f) for place in theatre.fronts])
+        want = wanted[theatre.fronts, f]
         if sending == 0 or want.sum() <= 0:
             continue
         for place, number in zip(theatre.fronts, apportion(sending, want), strict=True):
             _send(theatre, int(place), f, int(number), reserve, p, step, step_h)
 
 
-def _wanted(theatre: Theatre, p: EffortParameters, place: int, f: int) -> float:
-    """Return value times resolve of a front, 0 where it is hopeless or does not concern the faction."""
-    if theatre.present[place, theatre.enemy[f]].sum() == 0 or theatre.present[place, theatre.coalition[f]].sum() == 0:
-        return 0.0
-    if theatre.power_share(place, f) < p.hopeless_ratio:
-        return 0.0
-    return float(max(0.0, theatre.value[place, f]) * theatre.resolve[place, f])
+def _wanted(theatre: Theatre, p: EffortParameters) -> Floats:
+    """Return value times resolve of each place, [P, F], 0 where it is hopeless or does not concern the faction."""
+    present = theatre.present
+    concerns = (present @ theatre.enemy.T > 0) & (present @ theatre.coalition.T > 0)
+    hopeless = theatre.power_shares() < p.hopeless_ratio
+    return np.where(concerns & ~hopeless, np.maximum(0.0, theatre.value) * theatre.resolve, 0.0)
 
 
 def _send(
@@ -194,11 +195,11 @@ def arrive(theatre: Theatre, step: int) -> None:
 
 
 def feel(theatre: Theatre, killed: Ints, ground: Floats, p: WithdrawalParameters, step_h: float) -> None:
-    """Let losses [P, F] and ground gained or lost [P, F] in an hour move resolve."""
-    strength = np.maximum(1, theatre.present + killed)
-    change = -p.resolve_lost_by_losses * killed / strength + p.resolve_lost_by_ground * np.minimum(0.0, ground)
-    recovery = (theatre.resolve_at_start - theatre.resolve) * (step_h / (24.0 * p.resolve_recovery_days))
-    theatre.resolve = np.clip(theatre.resolve + change + recovery, 0.0, 1.0)
+    """Let talks, losses [P, F] and ground gained or lost [P, F] in an hour move resolve."""
+    kernels.theatre.feel(
+        theatre.fighters, theatre.volunteers, killed, ground, theatre.hopes, theatre.resolve_at_start,
+        p.resolve_lost_by_losses, p.resolve_lost_by_ground, step_h / (24.0 * p.resolve_recovery_days), theatre.resolve,
+    )  # fmt: skip
 
 
 def withdraw(
@@ -211,13 +212,8 @@ def withdraw(
 ) -> list[tuple[int, int, int, str]]:
     """Let factions give places up; return (place, faction, destination, reason) of each withdrawal."""
     gone = []
-    days = stock_days(theatre.stock_t, theatre.present.astype(float), supply)
-    decided = [
-        (int(place), f, reason)
-        for place in theatre.fronts
-        for f in range(len(theatre.factions))
-        if (reason := _reason(theatre, days, w, int(place), f)) is not None
-    ]
+    reasons = _reasons(theatre, supply, w)
+    decided = [(int(place), int(f), REASONS[reasons[place, f]]) for place, f in np.argwhere(reasons >= 0)]
     for place, f, reason in decided:
         to = refuge(theatre, place, f)
         if to is None:
@@ -232,18 +228,20 @@ def withdraw(
     return gone
 
 
-def _reason(theatre: Theatre, days: Floats, w: WithdrawalParameters, place: int, f: int) -> str | None:
-    """Say why a faction under assault leaves a place, None where it stays."""
-    assailed = (theatre.assault[place] > 0) & theatre.enemy[f] & (theatre.present[place] > 0)
-    if theatre.fighters[place, f] == 0 or not assailed.any():
-        return None
-    if theatre.power_share(place, f) < w.ratio_limit:
-        return "outweighed"
-    if days[place, f] < w.stock_limit_days:
-        return "out of supplies"
-    if theatre.resolve[place, f] < w.resolve_limit:
-        return "resolve broken"
-    return None
+REASONS = ("outweighed", "out of supplies", "resolve broken")
+
+
+def _reasons(theatre: Theatre, supply: SupplyParameters, w: WithdrawalParameters) -> Ints:
+    """Say why each faction under assault leaves each front, [P, F] in `REASONS`; -1 where it stays."""
+    present = theatre.present
+    days = stock_days(theatre.stock_t, present.astype(float), supply)
+    assailants = (theatre.assault > 0) & (present > 0)
+    assailed = (assailants.astype(np.int64) @ theatre.enemy.T > 0) & (theatre.fighters > 0)
+    limits = theatre.power_shares() < w.ratio_limit, days < w.stock_limit_days, theatre.resolve < w.resolve_limit
+    reasons = np.where(assailed, np.select(limits, range(len(REASONS)), -1), -1)
+    fought_over = np.zeros((len(theatre.places), 1), np.bool_)
+    fought_over[theatre.fronts] = True
+    return np.where(fought_over, reasons, -1)
 
 
 def refuge(theatre: Theatre, place: int, f: int) -> int | None:

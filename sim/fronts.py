@@ -24,13 +24,14 @@ recovers in rest, so an assault is fiercest at first.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.chance import Chance, code
-from sim.kernels import fronts as front_kernel
-from sim.kernels import groups as kernel
 from sim.parameters import Parameters, param
 from sim.theatre import Theatre
 
@@ -156,219 +157,146 @@ class ControlParameters(Parameters):
     )
 
 
+SIZES_EXPONENT = 2.5
+"""Of the power law that sizes of groups settle to (Bohorquez et al. 2009): what the regrouping leads to."""
+
+
 class Groups:
-    """The groups of one faction at one front, as sizes; they always add up to its strength."""
+    """The groups of every force at every front, as sizes in one flat table; they always add up to its strength.
 
-    def __init__(self, strength: int, chance: Chance, lane: int) -> None:
-        """Draw sizes from the settled distribution, a power law of exponent 2.5 (Bohorquez et al. 2009)."""
-        self.lane = lane
-        self.sizes = np.zeros(strength + 64, np.int64)
-        self.count, self.strength = 0, strength
-        left, index = strength, 0
-        while left > 0:
-            u = chance.uniform("group size at the start", 0, index, lane)
-            size = min(left, int(u ** (-1.0 / 1.5)))
-            self.sizes[self.count] = size
-            self.count += 1
-            left -= size
-            index += 1
+    Those of faction f at front n are sizes[first[n, f] : first[n, f] + count[n, f]].
+    """
 
-    def fit(self, strength: int, chance: Chance, step: int, decision: str = "group strength") -> None:
-        """Follow the strength of the force."""
-        if strength + 64 > self.sizes.size:
-            self.sizes = np.concatenate([self.sizes, np.zeros(strength + 64, np.int64)])
-        self.count = kernel.match_strength(
-            self.sizes, self.count, strength, self.lane, step, code(decision), *chance.key
-        )
-        self.strength = strength
+    def __init__(self, strength: Ints, lane: Ints, chance: Chance) -> None:
+        """Draw sizes for forces [N, F] from the settled distribution; `lane` [N, F] names them to the generator."""
+        self.lane, self.strength, self.count = lane, strength.copy(), np.zeros_like(strength)
+        self._lay_out(strength)
+        for n, f in np.ndindex(strength.shape):
+            self.count[n, f] = kernels.groups.draw_sizes(
+                self.sizes[self.first[n, f] :], int(strength[n, f]), SIZES_EXPONENT,
+                int(lane[n, f]), 0, code("group size at the start"), *chance.key,
+            )  # fmt: skip
 
-    def regroup(self, events: int, shatter: float, chance: Chance, step: int) -> None:
-        """Let groups merge and break up."""
-        self.count = kernel.regroup(
-            self.sizes, self.count, events, shatter, self.lane, step, code("regroup"), *chance.key
-        )
+    def of(self, n: int, f: int) -> Ints:
+        """Return the sizes of the groups of one force."""
+        return self.sizes[self.first[n, f] :][: self.count[n, f]]
 
-    def engage(self, initiations: float, kills_per_fighter: float, chance: Chance, step: int) -> int:
-        """Return the opponents killed in this step."""
-        return int(
-            kernel.engage(
-                self.sizes,
-                self.count,
-                initiations,
-                kills_per_fighter,
-                self.lane,
-                step,
-                code("engage"),
-                *chance.key,
-            )
-        )
+    def make_room(self, strength: Ints) -> None:
+        """Let forces of this strength [N, F] have room to break up into single fighters."""
+        sizes = [self.of(n, f) for n, f in np.ndindex(strength.shape)]
+        self._lay_out(np.maximum(strength, self.strength))
+        for start, those in zip(self.first.ravel(), sizes, strict=True):
+            self.sizes[start : start + those.size] = those
+
+    def _lay_out(self, strength: Ints) -> None:
+        """Give each force room for as many groups as it has fighters, and for some who may arrive."""
+        self.room = strength + strength // 4 + 64
+        ends = np.cumsum(self.room).reshape(strength.shape)
+        self.first, self.sizes = ends - self.room, np.zeros(self.room.sum(), np.int64)
 
 
-class Battle:
-    """One front: who is in contact there, hour by hour."""
+class Expected(NamedTuple):
+    """What an hour of fighting is expected to bring at each front n, by faction."""
 
-    def __init__(self, theatre: Theatre, place: int, chance: Chance) -> None:
+    pace: Floats  # [N, F] intensity x readiness
+    kills: Floats  # [N, F] people each inflicts in an hour
+    aims: Floats  # [N, F, F] on whom: shares of row f's fire
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Who lost how many in one step, and to whom."""
+
+    killed: Ints  # [P, F]
+    wounded: Ints  # [P, F]
+    by: Ints  # rows of place, attacker, target, killed, wounded
+
+
+class Battles:
+    """The battles at all fronts: who is in contact there, hour by hour."""
+
+    def __init__(self, theatre: Theatre, chance: Chance) -> None:
         """Form the groups of everyone present."""
-        self.place = place
-        self.groups = [
-            Groups(int(n), chance, code(f"{theatre.places[place]}/{name}"))
-            for n, name in zip(theatre.present[place], theatre.factions, strict=True)
-        ]
+        self.places = theatre.fronts
+        self.known_as = np.array([code(name) for name in theatre.factions], np.int64)
+        self.lane = np.array(
+            [[code(f"{place}/{name}") for name in theatre.factions] for place in theatre.places], np.int64
+        ).reshape(theatre.fighters.shape)
+        self.groups = Groups(theatre.present[self.places], self.lane[self.places], chance)
 
     def fight(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> Losses:
         """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
-        here, ready = self.place, theatre.readiness[self.place]
-        self._form_up(theatre, "group strength on arrival", chance, step)
-        kills, aims = self.expected(theatre, p)
-        fighters, present = theatre.fighters[here], self._present(theatre)
-        theatre.firing[here] = float(theatre.engaged[here] @ theatre.effect[here])
-        someone = np.maximum(1, present)
-        pace = self._intensity(theatre) * theatre.calm * ready * p.initiations_per_hour * step_h
-        losses = Losses(present.size)
-        for f in np.flatnonzero(kills > 0):
-            group, aim = self.groups[f], aims[f] * fighters / someone  # volunteers are hurt as residents
-            strength = float(pace[f]) * present[f]
-            if strength > 0 and aim.any():
-                per_fighter = kills[f] * step_h * float(aim.sum()) / strength
-                killed = group.engage(float(pace[f]) * group.count, per_fighter, chance, step)
-                if killed:
-                    losses.share_out(int(f), killed, aim, theatre, here, p, chance, step, group.lane)
-        theatre.slain_rate[here] = kills @ aims / someone
-        self._wear(theatre, p, step_h)
-        return losses
-
-    def _form_up(self, theatre: Theatre, decision: str, chance: Chance, step: int) -> None:
-        """Let the groups add up to who is there, after losses and after arrivals."""
-        for group, strength in zip(self.groups, self._present(theatre).tolist(), strict=True):
-            if strength != group.strength:
-                group.fit(strength, chance, step, decision)
-
-    def expected(self, theatre: Theatre, p: EngagementParameters) -> tuple[Floats, Floats]:
-        """Return the losses each faction is expected to inflict in an hour [F], and on whom, shares [F, F].
-
-        Writes the fighters in contact.
-        """
-        here, factions = self.place, len(theatre.factions)
-        kills, aims = np.empty(factions), np.empty((factions, factions))
-        front_kernel.expected(
-            self._present(theatre), theatre.contact, self._intensity(theatre) * theatre.calm * theatre.readiness[here],
-            theatre.effect[here], theatre.firepower, theatre.area_fire, p.area_fire_reference, theatre.enmity,
-            theatre.side_share_in(here), float(theatre.cover[here]), theatre.engaged[here], kills, aims,
+        self.form_up(theatre, "group strength on arrival", chance, step)
+        pace, kills, aims = self.expected(theatre, p)
+        groups, (fronts, factions) = self.groups, kills.shape
+        killed, wounded = np.zeros(theatre.killed.shape, np.int64), np.zeros(theatre.killed.shape, np.int64)
+        rows = np.empty((fronts * factions * factions, 5), np.int64)
+        found = kernels.fronts.fire(
+            self.places, theatre.fighters, theatre.volunteers, theatre.effect, theatre.engaged, pace, kills, aims,
+            p.initiations_per_hour, p.wounded_per_killed, step_h,
+            groups.sizes, groups.first, groups.count, groups.lane, self.known_as,
+            step, code("engage"), code("whom it hits"), code("wounded at a front"), *chance.key,
+            theatre.firing, theatre.slain_rate, killed, wounded, rows,
         )  # fmt: skip
-        return kills, aims
+        kernels.fronts.wear(
+            self.places, theatre.assault, theatre.urge, theatre.calm, theatre.engaged,
+            p.readiness_loss_per_hour, p.readiness_gain_per_hour, step_h, theatre.readiness,
+        )  # fmt: skip
+        return Losses(killed, wounded, rows[:found])
 
-    def _present(self, theatre: Theatre) -> Ints:
-        return np.asarray(theatre.fighters[self.place] + theatre.volunteers[self.place])
-
-    def _intensity(self, theatre: Theatre) -> float:
-        return max(float(theatre.skirmish[self.place]), float((theatre.assault[self.place] * theatre.urge).max()))
-
-    def _wear(self, theatre: Theatre, p: EngagementParameters, step_h: float) -> None:
-        """Wear readiness down by the pressure of an assault on whoever is opposed, and let it recover."""
-        ready = theatre.readiness[self.place]
-        pressed = float((theatre.assault[self.place] * theatre.urge * theatre.calm).max())
-        loss = p.readiness_loss_per_hour * pressed if theatre.engaged[self.place].any() else 0.0
-        gain = p.readiness_gain_per_hour
-        if loss + gain > 0:
-            settled = gain / (loss + gain)
-            ready[:] = settled + (ready - settled) * math.exp(-(loss + gain) * step_h)
+    def expected(self, theatre: Theatre, p: EngagementParameters) -> Expected:
+        """Return what an hour is expected to bring. Writes the fighters in contact."""
+        fronts, factions = self.places.size, len(theatre.factions)
+        hour = Expected(
+            np.empty((fronts, factions)), np.empty((fronts, factions)), np.empty((fronts, factions, factions))
+        )
+        kernels.fronts.expect(
+            self.places, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.area_fire,
+            p.area_fire_reference, theatre.enmity, theatre.coalition, theatre.skirmish, theatre.assault,
+            theatre.urge, theatre.calm, theatre.readiness, theatre.effect, theatre.control, theatre.cover,
+            theatre.engaged, *hour,
+        )  # fmt: skip
+        return hour
 
     def settle(
-        self,
-        theatre: Theatre,
-        losses: Losses,
-        p: EngagementParameters,
-        chance: Chance,
-        step: int,
-        step_h: float,
+        self, theatre: Theatre, losses: Losses, p: EngagementParameters, chance: Chance, step: int, step_h: float
     ) -> None:
         """Take losses out of the forces, and let groups change."""
-        here = self.place
-        theatre.fighters[here] -= losses.killed + losses.wounded
-        theatre.killed[here] += losses.killed
-        theatre.hurt[here] += losses.wounded
-        self._form_up(theatre, "group strength", chance, step)
-        for f, group in enumerate(self.groups):
-            mean = p.turnover_per_hour * float(theatre.engaged[here, f]) * step_h
-            if mean <= 0:
-                continue
-            events = chance.poisson("number of regroupings", step, mean, group=group.lane)
-            if events:
-                group.regroup(events, p.shatter_share, chance, step)
+        theatre.fighters -= losses.killed + losses.wounded
+        theatre.killed += losses.killed
+        theatre.hurt += losses.wounded
+        self.form_up(theatre, "group strength", chance, step)
+        groups = self.groups
+        kernels.fronts.regroup_all(
+            self.places, theatre.engaged, p.turnover_per_hour, p.shatter_share, step_h,
+            groups.sizes, groups.first, groups.count, groups.lane,
+            step, code("number of regroupings"), code("regroup"), *chance.key,
+        )  # fmt: skip
+
+    def form_up(self, theatre: Theatre, decision: str, chance: Chance, step: int) -> None:
+        """Let the groups add up to who is there, after losses and after arrivals."""
+        groups, done = self.groups, False
+        while not done:
+            done = kernels.fronts.form_up(
+                self.places, theatre.fighters, theatre.volunteers,
+                groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane,
+                step, code(decision), *chance.key,
+            )  # fmt: skip
+            if not done:
+                groups.make_room(theatre.present[self.places])
+
+    def recover(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> None:
+        """Bring wounded fighters back to their force, wherever they are."""
+        back_p = -math.expm1(-step_h / (24.0 * p.recover_days))
+        kernels.fronts.recover(
+            theatre.hurt, theatre.fighters, self.lane, back_p, step, code("fighter recovers"), *chance.key
+        )
 
 
-class Losses:
-    """Who lost how many at a front in one step, and to whom."""
-
-    def __init__(self, factions: int) -> None:
-        """Start at nothing."""
-        self.killed = np.zeros(factions, np.int64)
-        self.wounded = np.zeros(factions, np.int64)
-        self.by: list[tuple[int, int, int, int]] = []  # attacker, target, killed, wounded
-
-    def share_out(
-        self, attacker: int, killed: int, aim: Floats, theatre: Theatre, place: int, p: EngagementParameters,
-        chance: Chance, step: int, lane: int,
-    ) -> None:  # fmt: skip
-        """Spread `killed` over the targets in proportion to `aim`, never more than are left, and wound others."""
-        left_aim, left = float(aim.sum()), killed
-        for target in np.flatnonzero(aim > 0):
-            g = int(target)
-            who = code(theatre.factions[g])
-            part = chance.binomial("whom it hits", step, left, min(1.0, float(aim[g]) / left_aim), who, lane)
-            left, left_aim = left - part, left_aim - float(aim[g])
-            free = int(theatre.fighters[place, g] - self.killed[g] - self.wounded[g])
-            dead = min(part, free)
-            hurt = min(chance.poisson("wounded at a front", step, p.wounded_per_killed * dead, who, lane), free - dead)
-            if dead or hurt:
-                self.killed[g] += dead
-                self.wounded[g] += hurt
-                self.by.append((attacker, g, dead, hurt))
-
-
-def recover(theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> None:
-    """Bring wounded fighters back to their force, wherever they are."""
-    back_p = -math.expm1(-step_h / (24.0 * p.recover_days))
-    for place, f in np.argwhere(theatre.hurt > 0):
-        lane = code(f"{theatre.places[place]}/{theatre.factions[f]}")
-        back = chance.binomial("fighter recovers", step, int(theatre.hurt[place, f]), back_p, group=lane)
-        theatre.hurt[place, f] -= back
-        theatre.fighters[place, f] += back
-
-
-def advance(theatre: Theatre, place: int, p: ControlParameters, step_h: float) -> None:
-    """Move the ground of one place: assaulting factions, and the unopposed, gain from their enemies."""
-    seen, present = theatre.control[place].copy(), theatre.present[place]
-    opposed = (theatre.enemy @ seen > 0) & (present > 0)
-    held_off = (theatre.enemy @ present > 0) & (theatre.assault[place] <= 0)
-    if not (opposed & ~held_off).any():
-        return
-    power = theatre.power(place) * theatre.readiness[place]
-    gained = np.zeros((present.size, present.size))  # by row, from column
-    for f in np.flatnonzero(present > 0):
-        foes = theatre.enemy[f]
-        theirs = float(seen[foes].sum())
-        if theirs > 0:
-            speed = _speed(theatre, place, int(f), power, theirs, p)
-            gained[f] = np.where(foes, seen, 0.0) * min(1.0, speed * step_h / theirs)
-    asked = gained.sum(axis=0)
-    gained *= np.divide(seen, asked, out=np.ones_like(seen), where=asked > seen)
-    won = np.zeros_like(seen)
-    np.add.at(won, theatre.holder, gained.sum(axis=1))
-    theatre.control[place] = seen + won - gained.sum(axis=0)
-
-
-def _speed(theatre: Theatre, place: int, f: int, power: Floats, theirs: float, p: ControlParameters) -> float:
-    """Return the share of the place that faction f gains in an hour from enemies who hold `theirs` of it."""
-    present, side, foes = theatre.present[place], theatre.coalition[f], theatre.enemy[f]
-    if present[foes].sum() == 0:
-        return p.advance_per_hour * theirs / int((side & (present > 0)).sum())
-    side_power = float(power[side].sum())
-    assault = float(theatre.assault[place, f] * theatre.urge[f] * theatre.calm[f])
-    if assault <= 0 or side_power <= 0:
-        return 0.0
-    foe_power = float(power[foes].sum()) * (1.0 + (theatre.cover[place] - 1.0) * theirs)
-    edge = max(0.0, (side_power / (side_power + foe_power) - p.balance) / (1.0 - p.balance))
-    ready = float(theatre.readiness[place, f])
-    part = float(power[f]) / side_power
-    return float(p.advance_per_hour * assault * ready * edge * part * theirs**p.consolidation)
+def advance(theatre: Theatre, p: ControlParameters, step_h: float) -> None:
+    """Move the ground of every front: assaulting factions, and the unopposed, gain from their enemies."""
+    kernels.fronts.advance(
+        theatre.fronts, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.effect,
+        theatre.readiness, theatre.assault, theatre.urge, theatre.calm, theatre.coalition, theatre.enemy,
+        theatre.holder, theatre.cover, p.advance_per_hour, p.consolidation, p.balance, step_h, theatre.control,
+    )  # fmt: skip

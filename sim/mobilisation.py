@@ -27,21 +27,20 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.kernels import residents as kernel
-from sim.kernels import sites as site_kernel
-from sim.neighbourhoods import STATES, City, Ground, in_reach, in_sight
+from sim import kernels
+from sim.neighbourhoods import City, Ground
 from sim.parameters import Parameters, param
 from sim.seen import Seen
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from sim.residents import Residents
     from sim.schema import ScenarioFile
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-MOBILISED = STATES.index("mobilised")
 
 
 class MobilisationParameters(Parameters):
@@ -258,89 +257,78 @@ class Outlook:
 
 
 def perceive(
-    file: ScenarioFile, city: City, residents: Residents, seen: Seen, hostility: Floats, outlook: Outlook
-) -> tuple[Singles, Singles]:
-    """Return the tables of sites (SITE_COLUMNS, S) and groups (G, GROUP_COLUMNS) that residents decide by."""
-    everyone, own = look_around(city, residents, seen)
-    m, fire, d = file.mobilisation, file.fire, file.displacement
-    sites = np.zeros((kernel.SITE_COLUMNS, city.site_cell.size), np.float32)
-    groups = np.zeros((city.groups, kernel.GROUP_COLUMNS), np.float32)
-    local = m.threat_toll * seen.local_toll / (seen.local_toll + m.threat_toll_half) + seen.anger
-    ratio = ("raw", "floor", "round").index(m.ratio_rule)
-    for ground in city.grounds:
-        for g in ground.groups:
-            where = slice(int(city.first_site[g]), int(city.last_site[g]))
-            cells, c = city.site_cell[where], int(city.community[g])
-            ours = ground.armed[c].ravel()
-            theirs = np.zeros(ground.cells, np.float32)
-            for o in np.flatnonzero(hostility[:, c] > 0):  # those who are hostile to us, as much as they are
-                if o != c and ground.armed[o].any():
-                    theirs += np.float32(hostility[o, c]) * ground.armed[o].ravel()
-            base = float(local[g] + outlook.solidarity[g] + outlook.hardship[g] - m.threshold)
-            city.threat[g] = local[g] + site_kernel.perceive(
-                cells, city.site_post[where], theirs, ours, ground.posts.ravel(),
-                everyone[where], own[where], city.kin_in_sight[where],
-                base, m.threat_fire, m.threat_fire_half, m.imitation, m.state_deterrence, ratio,
-                m.opponent_deterrence, m.opponent_half, float(seen.soldiers[ground.place]),
-                fire.hit_per_hour * float(outlook.buffer[g]), float(outlook.front_danger[g]), float(outlook.detain[g]),
-                sites[:, where],
-            )  # fmt: skip
+    file: ScenarioFile, city: City, residents: Residents, seen: Seen, hostility: Floats, outlook: Outlook,
+    pool: ThreadPoolExecutor | None = None,
+) -> tuple[Singles, Singles, Singles]:  # fmt: skip
+    """Return what residents decide by: tables of sites, posts and groups, as in `sim.kernels.residents`.
+
+    Writes the field `armed` of each ground and `armed_up` and `threat` of each group. Grounds are looked at by as
+    many threads as the pool has.
+    """
+    m, d, at = file.mobilisation, file.displacement, kernels.residents
     quiet = 1.0 - seen.local_toll / (seen.local_toll + m.threat_toll_half)
     front = outlook.front_danger / (outlook.front_danger + d.flee_half)
-    groups[:, kernel.WORTH] = 1.0 - city.legitimacy
-    groups[:, kernel.TIED] = outlook.kin
-    groups[:, kernel.ENLIST] = outlook.enlist
-    groups[:, kernel.BACK] = d.return_per_day / 24.0 * quiet * (1.0 - front)
-    groups[:, kernel.HOME] = outlook.home
-    groups[:, kernel.SLAIN] = outlook.slain
-    groups[:, kernel.MAIMED] = outlook.maimed
-    return sites, groups
+    groups = np.zeros((city.groups, at.GROUP_COLUMNS), np.float32)
+    groups[:, at.WORTH] = 1.0 - city.legitimacy
+    groups[:, at.TIED] = outlook.kin
+    groups[:, at.ENLIST] = outlook.enlist
+    groups[:, at.BACK] = d.return_per_day / 24.0 * quiet * (1.0 - front)
+    groups[:, at.HOME] = outlook.home
+    groups[:, at.SLAIN] = outlook.slain
+    groups[:, at.MAIMED] = outlook.maimed
+    sites = np.empty((at.SITE_COLUMNS, city.site_cell.size), np.float32)
+    posts = np.empty((at.POST_COLUMNS, city.post_cell.size), np.float32)
+    local = m.threat_toll * seen.local_toll / (seen.local_toll + m.threat_toll_half) + seen.anger
+    base = local + outlook.solidarity + outlook.hardship - m.threshold
+    hit, rule = file.fire.hit_per_hour * outlook.buffer, ("raw", "floor", "round").index(m.ratio_rule)
+    weights, up = _weights(m), Up.nobody(city)
+
+    def look(ground: Ground) -> None:
+        look_around(city, ground, residents, seen, up)
+        kernels.sites.perceive(
+            ground.groups, city.community, city.first_site, city.last_site, city.first_post, city.last_post,
+            city.site_cell, city.post_cell, ground.armed.reshape(-1, ground.cells), hostility, ground.posts.ravel(),
+            float(seen.soldiers[ground.place]), up.in_sight, up.own, city.kin_in_sight, base, hit,
+            outlook.front_danger, outlook.detain, weights, rule, sites, posts, groups, city.threat,
+        )  # fmt: skip
+
+    list(map(look, city.grounds) if pool is None else pool.map(look, city.grounds))
+    city.threat += local
+    return sites, posts, groups
 
 
-def look_around(city: City, residents: Residents, seen: Seen) -> tuple[Ints, Ints]:
-    """Count the mobilised in sight and the armed in reach; return people by site, (S,) twice.
-
-    Writes the fields `armed` of each ground and `armed_up` of each group. The first row
-    counts everyone mobilised in sight of the site's post, where the mobilised stand; the
-    second those of the own community who come from near the site.
-    """
-    rows = np.flatnonzero(residents.state == MOBILISED)
-    site, group = residents.site[rows].astype(np.int64), residents.group[rows].astype(np.int64)
-    weight = city.weight[group]
-    armed = (residents.able[rows] == 1) & (residents.weapon_rank[rows] < seen.armed_share[group])
-    S = city.site_cell.size
-    up_at = np.bincount(site, weight, minlength=S).astype(np.int64)
-    armed_at = np.bincount(site[armed], weight[armed], minlength=S)
-    city.armed_up[:] = np.bincount(group[armed], weight[armed], minlength=city.groups)
-    everyone, own = np.zeros(S, np.int64), np.zeros(S, np.int64)
-    for ground in city.grounds:
-        _look(city, ground, up_at, armed_at, everyone, own)
-    return everyone, own
+def _weights(m: MobilisationParameters) -> Floats:
+    """Return what holds for everyone's perception, (WEIGHTS,)."""
+    at = kernels.sites
+    weights = np.zeros(at.WEIGHTS)
+    weights[at.THREAT_FIRE], weights[at.FIRE_HALF] = m.threat_fire, m.threat_fire_half
+    weights[at.IMITATION], weights[at.STATE_DETERRENCE] = m.imitation, m.state_deterrence
+    weights[at.OPPONENT], weights[at.OPPONENT_HALF] = m.opponent_deterrence, m.opponent_half
+    return weights
 
 
-def _look(city: City, ground: Ground, up_at: Ints, armed_at: Floats, everyone: Ints, own: Ints) -> None:
-    if not any(up_at[city.first_site[g] : city.last_site[g]].any() for g in ground.groups):
-        ground.armed[:] = 0  # nobody is up
-        return
-    total = np.zeros(ground.cells, np.int64)
-    for c in range(ground.armed.shape[0]):
-        groups = [g for g in ground.groups if city.community[g] == c]
-        if not groups:
-            continue
-        up, armed = np.zeros(ground.cells, np.int64), np.zeros(ground.cells, np.float32)
-        for g in groups:
-            sites = slice(city.first_site[g], city.last_site[g])
-            up[city.site_cell[sites]] += up_at[sites]
-            np.add.at(total, city.site_post[sites], up_at[sites])
-            np.add.at(armed, city.site_post[sites], armed_at[sites].astype(np.float32))
-        in_reach(ground, armed, ground.armed[c])
-        if up.any():
-            seen = in_sight(ground, up).ravel()
-            for g in groups:
-                sites = slice(city.first_site[g], city.last_site[g])
-                own[sites] = seen[city.site_cell[sites]]
-    if total.any():
-        seen = in_sight(ground, total).ravel()
-        for g in ground.groups:
-            sites = slice(city.first_site[g], city.last_site[g])
-            everyone[sites] = seen[city.site_post[sites]]
+@dataclass(frozen=True)
+class Up:
+    """Who is mobilised, in people."""
+
+    armed: Ints  # [S] armed, of those who live at a site
+    own: Ints  # [S] of the own community, who come from near the site
+    in_sight: Ints  # [K] of whatever community, in sight of a post
+
+    @classmethod
+    def nobody(cls, city: City) -> Up:
+        """Return the tables before anyone has looked."""
+        return cls(np.zeros_like(city.up_at), np.zeros_like(city.up_at), np.zeros_like(city.post_cell))
+
+
+def look_around(city: City, ground: Ground, residents: Residents, seen: Seen, up: Up) -> None:
+    """Count the mobilised of one ground into `up`, into its field `armed` and into `armed_up` of its groups."""
+    kernels.sites.muster(
+        ground.groups, city.first_site, city.last_site, city.site_ends, city.up_at, residents.state, residents.able,
+        residents.weapon_rank, seen.armed_share, city.weight, up.armed, city.armed_up,
+    )  # fmt: skip
+    kernels.sites.look_around(
+        ground.groups, city.community, city.first_site, city.last_site, city.first_post, city.last_post,
+        city.site_cell, city.post_of, city.post_cell, city.up_at, up.armed, ground.sight, ground.reach,
+        ground.armed, up.own, up.in_sight,
+    )  # fmt: skip

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 import mesa
 import numpy as np
 import numpy.typing as npt
 
-from sim import agents, channels, diplomacy, displacement, events, factions, fronts, security, strikes, supply
+from sim import agents, channels, diplomacy, displacement, events, factions, fronts, kernels, security, strikes, supply
 from sim.bookkeeping import Bookkeeper, Toll
 from sim.chance import Chance, code
 from sim.mobilisation import Outlook, perceive
@@ -48,13 +48,18 @@ class SpilloverModel(mesa.Model):
         self.offensives: list[events.Happening] = []
         self.exposed = [p for p, town in enumerate(self.file.places.values()) if town.stray_fire]
         self.skies = strikes.Skies(self._load_consignments(), dict(self.file.air_forces))
-        self.battles = [fronts.Battle(self.theatre, int(p), self.chance) for p in self.theatre.fronts]
+        self.battles = fronts.Battles(self.theatre, self.chance)
         self.forces = self._muster()
         self.books = Bookkeeper(scenario, self.theatre, self.city, self.forces, self.skies)
         self.alarms: dict[str, Floats] = {}
         self.pool = self._pool(threads)
         self._send_volunteers()
         self._make_agents()
+        self.facing = np.flatnonzero(self.city.facing)
+        self.facing_lane = np.array([self._lane(int(g)) for g in self.facing], np.int64)
+        self.provoked = np.zeros_like(self.facing)
+        self.toll = Toll.of(self.file.toll, self.step_h)
+        self.horizons = self._horizons()
         self.scheduled = self._schedule()
         supply.take_stock(self.theatre, self.file.supply, self.file.stock)
         self._remember_the_war_so_far()
@@ -81,11 +86,12 @@ class SpilloverModel(mesa.Model):
         p = self.file.provocations
         self.city.anger *= half_life_factor(self.step_h, p.half_life_h)
         channels.news.fade(self.theatre, self.file.channels.news, self.step_h)
-        for g in np.flatnonzero(self.city.facing):
-            lane = self._lane(int(g))
-            if self.chance.poisson("provocation", self.now, p.per_day * self.step_h / 24.0, group=lane):
+        mean, happens = p.per_day * self.step_h / 24.0, code("provocation")
+        if kernels.theatre.happen(mean, self.facing_lane, self.now, happens, *self.chance.key, self.provoked):
+            for g in np.flatnonzero(self.provoked):
+                lane = int(self.facing_lane[g])
                 strength = -np.log(self.chance.uniform("provocation strength", self.now, 0, lane))
-                self.city.anger[g] += p.strength * strength
+                self.city.anger[self.facing[g]] += p.strength * strength
 
     def freeze_what_is_seen(self) -> None:
         """Freeze what everyone will react to."""
@@ -122,15 +128,14 @@ class SpilloverModel(mesa.Model):
     def fronts_fight(self) -> None:
         """Fight one hour at every front."""
         theatre, file = self.theatre, self.file
-        killed, before = np.zeros_like(theatre.killed), theatre.control.copy()
-        for battle in self.battles:
-            losses = battle.fight(theatre, file.engagement, self.chance, self.now, self.step_h)
-            fronts.advance(theatre, battle.place, file.control, self.step_h)
-            battle.settle(theatre, losses, file.engagement, self.chance, self.now, self.step_h)
-            killed[battle.place] = losses.killed
-            self.books.note_front(self.now, battle.place, losses)
-        fronts.recover(theatre, file.engagement, self.chance, self.now, self.step_h)
-        factions.feel(theatre, killed, (theatre.control - before) @ theatre.coalition.T, file.withdrawal, self.step_h)
+        before, p = theatre.control.copy(), file.engagement
+        losses = self.battles.fight(theatre, p, self.chance, self.now, self.step_h)
+        fronts.advance(theatre, file.control, self.step_h)
+        self.battles.settle(theatre, losses, p, self.chance, self.now, self.step_h)
+        self.battles.recover(theatre, p, self.chance, self.now, self.step_h)
+        self.books.note_fronts(self.now, losses)
+        ground = (theatre.control - before) @ theatre.coalition.T
+        factions.feel(theatre, losses.killed, ground, file.withdrawal, self.step_h)
 
     def blows_fall_from_outside(self) -> None:
         """Let air forces strike what they detect, and fire stray over borders."""
@@ -158,9 +163,9 @@ class SpilloverModel(mesa.Model):
     def residents_decide(self) -> None:
         """Let every resident perceive, decide, be hurt, move."""
         file, city = self.file, self.city
-        sites, groups = perceive(file, city, self.residents, self.seen, self.theatre.hostility, self._outlook())
+        tables = perceive(file, city, self.residents, self.seen, self.theatre.hostility, self._outlook(), self.pool)
         rates = rates_of_the_hour(file, self._hour_of_day(), self.step_h)
-        hour = self.residents.hour(rates, sites, groups, self.destinations, self.now, self.pool)
+        hour = self.residents.hour(rates, *tables, self.destinations, self.now, self.pool)
         self._bring_weapons_home(hour)
         self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
         self.books.note_residents(
@@ -191,7 +196,7 @@ class SpilloverModel(mesa.Model):
 
     def hour_is_recorded(self) -> None:
         """Remember tolls, write the hour down, and move the clock."""
-        self.books.remember(Toll.of(self.file.toll, self.step_h))
+        self.books.remember(self.toll)
         self.books.write(self.now, self.alarms, self.residents.displaced)
         self.now += 1
 
@@ -247,9 +252,7 @@ class SpilloverModel(mesa.Model):
 
     def bound_by_horizon(self) -> npt.NDArray[np.bool_]:
         """Say which factions will not settle before a date that lies ahead, [F]."""
-        today = self.date.date()
-        horizons = [faction.horizon for faction in self.file.factions.values()]
-        return np.array([h is not None and h > today for h in horizons], np.bool_)
+        return self.horizons > self.now
 
     # --- for those who look -------------------------------------------------------------------------------
 
@@ -282,6 +285,18 @@ class SpilloverModel(mesa.Model):
         for force in forces:
             self.city.soldiers[force.place] += force.soldiers
         return forces
+
+    def _horizons(self) -> npt.NDArray[np.int64]:
+        """Return the first step of the day before which each faction will not settle, [F]."""
+        days = [faction.horizon for faction in self.file.factions.values()]
+        return np.array(
+            [0 if day is None else self._first_from(datetime.combine(day, time())) for day in days], np.int64
+        )
+
+    def _first_from(self, midnight: datetime) -> int:
+        """Return the first step that begins at a local time, or after it."""
+        step = self.story.step_of(midnight)
+        return step + (self.story.time_of(step).replace(tzinfo=None) < midnight)
 
     def _load_consignments(self) -> list[strikes.Consignment]:
         """Put each consignment on its timetable: so long in store at each stop, so long on each road."""
@@ -316,15 +331,12 @@ class SpilloverModel(mesa.Model):
             there[g] = goes.already_there if goes else 0
         self.residents.send_volunteers(there)
         self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
-        for battle in self.battles:
-            for f, group in enumerate(battle.groups):
-                group.fit(int(self.theatre.present[battle.place, f]), self.chance, 0)
+        self.battles.form_up(self.theatre, "group strength", self.chance, 0)
 
     def _remember_the_war_so_far(self) -> None:
         killed = np.zeros_like(self.theatre.control)
-        for battle in self.battles:
-            kills, aims = battle.expected(self.theatre, self.file.engagement)
-            killed[battle.place] = 24.0 * kills @ aims
+        _, kills, aims = self.battles.expected(self.theatre, self.file.engagement)
+        killed[self.battles.places] = (24.0 * kills[:, None] @ aims)[:, 0]
         self.books.recall(killed, self.file.engagement.wounded_per_killed, self.file.toll)
 
     def _make_agents(self) -> None:

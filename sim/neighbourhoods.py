@@ -7,13 +7,13 @@ sites, so that a site is a run of rows. Mechanisms meet through these columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.kernels import raster as kernel
+from sim import kernels
 from sim.raster import LocalPlane, Raster, rasterise
 from sim.theatre import apportion, index
 
@@ -38,13 +38,11 @@ class Ground:
     place: int
     plane: LocalPlane
     raster: Raster
-    groups: list[int]
+    groups: Ints  # [n] the groups that live here
     reach: Singles  # taps of the weight of fire by distance in cells
     sight: int  # half width of what is seen, in cells
     posts: Floats  # (ny, nx) share of the soldiers in sight of each cell
     armed: Singles
-    scratch: Singles
-    sums: tuple[Ints, Ints] = field(repr=False)
 
     @property
     def cells(self) -> int:
@@ -77,7 +75,10 @@ class City:
     first_site: Ints  # [G]
     last_site: Ints  # [G]
     site_cell: Ints  # [S]
-    site_post: Ints  # [S] cell where the mobilised of a site stand: towards the line of contact
+    first_post: Ints  # [G]
+    last_post: Ints  # [G]
+    post_cell: Ints  # [K] cells where the mobilised of a group stand: towards the line of contact
+    post_of: Ints  # [S] which of them is a site's
     site_ends: Ints  # [S] row after the last resident of a site
     kin_in_sight: Floats  # [S] people of one's own group's community in sight, at the start
     grounds: list[Ground]
@@ -92,6 +93,7 @@ class City:
     soldiers: Floats  # [P] of a security force standing in the place, security
     threat: Floats  # [G] mean T, residents
     armed_up: Ints  # [G] armed and mobilised people, residents
+    up_at: Ints  # [S] mobilised people who live at a site, residents
 
     @property
     def groups(self) -> int:
@@ -151,25 +153,28 @@ class _Builder:
             volunteer_place=ints("volunteer_place"), volunteer_faction=ints("volunteer_faction"),
             arrivals_per_day=floats("arrivals_per_day"),
             facing=np.zeros(G, np.bool_), guarded=self._guarded(ints("neighbourhood")),
-            first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell, site_post=site_cell.copy(),
+            first_site=ints("first_site"), last_site=ints("last_site"), site_cell=site_cell,
+            first_post=np.zeros(G, np.int64), last_post=np.zeros(G, np.int64),
+            post_cell=np.zeros(0, np.int64), post_of=np.zeros(site_cell.size, np.int64),
             site_ends=np.cumsum(site_people), kin_in_sight=np.zeros(site_cell.size), grounds=grounds,
             states=np.zeros((G, len(STATES)), np.int64), armed_share=floats("armed_share"),
             toll=np.zeros(G), volunteer_toll=np.zeros((G, P)), anger=np.zeros(G), arrived=np.zeros(G, np.int64),
             hits_per_day=np.zeros(P), soldiers=np.zeros(P), threat=np.zeros(G), armed_up=np.zeros(G, np.int64),
+            up_at=np.zeros(site_cell.size, np.int64),
         )  # fmt: skip
         self._face(city)
         self._post(city)
         for ground in grounds:
-            ground.groups = [g for g in range(G) if city.place[g] == ground.place]
+            ground.groups = np.flatnonzero(city.place == ground.place)
             ground.armed = np.zeros((C, *ground.raster.shape), np.float32)
             for c in range(C):
                 there = np.zeros(ground.cells, np.int64)
-                for g in ground.groups:
+                for g in ground.groups.tolist():
                     if city.community[g] == c:
                         sites = slice(city.first_site[g], city.last_site[g])
                         there[city.site_cell[sites]] += site_people[sites] * city.weight[g]
                 seen = in_sight(ground, there)
-                for g in ground.groups:
+                for g in ground.groups.tolist():
                     if city.community[g] == c:
                         sites = slice(city.first_site[g], city.last_site[g])
                         city.kin_in_sight[sites] = seen.ravel()[city.site_cell[sites]]
@@ -184,11 +189,9 @@ class _Builder:
         sight = max(1, round(self.file.mobilisation.sight_m / cell))
         shape = raster.shape
         return Ground(
-            place=self.p_of[place], plane=plane, raster=raster, groups=[],
+            place=self.p_of[place], plane=plane, raster=raster, groups=np.zeros(0, np.int64),
             reach=np.exp(-2.0 * (distance / reach_m) ** 2).astype(np.float32), sight=sight,
             posts=self._posts(place, plane, raster, sight), armed=np.zeros((0, *shape), np.float32),
-            scratch=np.zeros(shape, np.float32),
-            sums=(np.zeros((shape[0] + 1, shape[1] + 1), np.int64), np.zeros(shape, np.int64)),
         )  # fmt: skip
 
     def _quarters(self, place: str) -> list[NeighbourhoodSpec]:
@@ -205,9 +208,8 @@ class _Builder:
                 stand[near if near.any() else raster.distance_to_line(path) <= 2 * raster.cell_m] += 1
         if stand.sum() == 0:
             return np.zeros(raster.shape)
-        ny, nx = raster.shape
-        table, out = np.zeros((ny + 1, nx + 1), np.int64), np.zeros((ny, nx), np.int64)
-        kernel.box_sum(stand, sight, table, out)
+        out = np.empty(raster.shape, np.int64)
+        kernels.raster.box_sum(stand, sight, out)
         return np.asarray(out / stand.sum())
 
     def _lay_out(self, n: int, name: str, ground: Ground) -> None:
@@ -265,27 +267,27 @@ class _Builder:
 
     def _post(self, city: City) -> None:
         """Find where the mobilised of each site stand: the own cell nearest to home among those near the line."""
+        post = city.site_cell.copy()
         for line in self.file.lines_of_contact.values():
             for name in line.between:
                 ground = next(g for g in city.grounds if g.place == self.p_of[self.file.neighbourhoods[name].place])
                 path = np.column_stack(ground.plane.to_metres(*np.array(line.path).T))
                 away = ground.raster.distance_to_line(path).ravel()
-                n = self.names.index(name)
-                for g in np.flatnonzero(city.neighbourhood == n):
+                for g in np.flatnonzero(city.neighbourhood == self.names.index(name)).tolist():
                     where = slice(city.first_site[g], city.last_site[g])
                     home = city.site_cell[where]
-                    near = home[
-                        away[home] <= max(self.file.fire.posts_m, float(away[home].min()) + ground.raster.cell_m)
-                    ]
-                    city.site_post[where] = nearest(near, home, ground.raster.shape[1])
-
-
-def nearest(among: Ints, cells: Ints, width: int) -> Ints:
-    """Return the cell of `among` nearest to each of `cells`; ties go to the lower cell."""
-    y, x = np.divmod(cells, width)
-    to_y, to_x = np.divmod(among, width)
-    gap = (y[:, None] - to_y) ** 2 + (x[:, None] - to_x) ** 2
-    return np.asarray(among[np.argmin(gap, axis=1)])
+                    enough = max(self.file.fire.posts_m, float(away[home].min()) + ground.raster.cell_m)
+                    near, width = home[away[home] <= enough], ground.raster.shape[1]
+                    kernels.raster.nearest(near, home, width, post[where])
+        cells: list[Ints] = []
+        for g in range(city.groups):
+            where = slice(city.first_site[g], city.last_site[g])
+            distinct, which = np.unique(post[where], return_inverse=True)
+            city.first_post[g] = sum(map(len, cells))
+            city.last_post[g] = city.first_post[g] + distinct.size
+            city.post_of[where] = city.first_post[g] + which
+            cells.append(distinct)
+        city.post_cell = np.concatenate(cells) if cells else city.post_cell
 
 
 def outline(spec: NeighbourhoodSpec, plane: LocalPlane) -> Floats:
@@ -300,17 +302,9 @@ def outline(spec: NeighbourhoodSpec, plane: LocalPlane) -> Floats:
 
 def in_sight(ground: Ground, by_cell: Ints) -> Ints:
     """Sum integers by cell (cells,) over what is in sight of each cell, (ny, nx)."""
-    table, out = ground.sums
-    kernel.box_sum(by_cell.reshape(ground.raster.shape), ground.sight, table, out)
+    out = np.empty(ground.raster.shape, np.int64)
+    kernels.raster.box_sum(by_cell.reshape(out.shape), ground.sight, out)
     return out
 
 
-def in_reach(ground: Ground, by_cell: Singles, out: Singles) -> None:
-    """Weight people by cell (cells,) by distance into `out` (ny, nx)."""
-    if not by_cell.any():
-        out[:] = 0
-        return
-    kernel.blur(by_cell.reshape(ground.raster.shape), ground.reach, ground.scratch, out)
-
-
-__all__ = ["STATES", "City", "Ground", "in_reach", "in_sight", "outline"]
+__all__ = ["STATES", "City", "Ground", "in_sight", "outline"]

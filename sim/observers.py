@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim import kernels
 from sim.chance import Chance, code
-from sim.kernels.chance import normal_quantile
 from sim.theatre import Ints, Theatre
 
 if TYPE_CHECKING:
@@ -88,5 +88,5 @@ def _claims(
 
 
 def _bend(chance: Chance, seen: int, observer: Observer, party: str, step: int, lane: int) -> int:
-    z = normal_quantile(chance.uniform("how an observer counts", step, 0, lane))
+    z = kernels.chance.normal_quantile(chance.uniform("how an observer counts", step, 0, lane))
     return int(np.rint(seen * observer.bias.get(party, 1.0) * math.exp(observer.spread * z)))

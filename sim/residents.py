@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.chance import Chance, code
-from sim.kernels import residents as kernel
 from sim.neighbourhoods import STATES, City
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ TRANSITIONS = (
     ),
     ("away", "calm", "come home", "(1 - siege) / tour_days"),
 )
-"""Every transition between states, and its hazard: what the kernel `decide` computes."""
+"""Every transition between states, and its hazard: what the kernel `weigh` computes."""
 
 THREADS_FROM = 100_000
 """Residents from which more than one thread pays (a barrier on a busy machine costs milliseconds)."""
@@ -91,8 +93,8 @@ class Residents:
         self.city, self.chance = city, chance
         self.group = np.repeat(np.arange(city.groups, dtype=np.uint16), city.last - city.first)
         self.lane = [code(name) for name in city.neighbourhoods]
+        self.lanes = np.array([self.lane[n] for n in city.neighbourhood], np.uint64)
         self.state = np.zeros(rows, np.uint8)
-        self.decided = np.zeros(rows, np.uint8)
         self.where = city.place[self.group].astype(np.int16)
         self.lived = np.zeros(rows, np.float32)
         m = file.mobilisation
@@ -106,6 +108,9 @@ class Residents:
         self.site = np.repeat(
             np.arange(city.site_cell.size, dtype=np.uint32), np.diff(np.concatenate([[0], city.site_ends]))
         )
+        self.changing, self.then = np.empty(rows, np.uint32), np.empty(rows, np.uint8)  # who changes state, to what
+        self.jobs = _cut(city, rows + 1)
+        self.parts: list[Ints] | None = None
         self._count()
         self.displaced = np.zeros(len(file.places), np.int64)  # people, by the place they are in
 
@@ -123,6 +128,10 @@ class Residents:
         G = self.city.groups
         pairs = np.bincount(self.group.astype(np.int64) * 8 + self.state, minlength=G * 8)
         self.city.states[:] = pairs.reshape(G, 8) * self.city.weight[:, None]
+        up = np.flatnonzero(self.state == MOBILISED)
+        self.city.up_at[:] = np.bincount(
+            self.site[up], self.city.weight[self.group[up]], minlength=self.city.up_at.size
+        )
 
     def send_volunteers(self, already_there: Ints) -> None:
         """Put the volunteers of before the start, [G] people, at their fronts: able people, armed ones first."""
@@ -157,113 +166,93 @@ class Residents:
         return table
 
     def hour(
-        self,
-        rates: Singles,
-        sites: Singles,
-        groups: Singles,
-        destinations: Floats,
-        step: int,
+        self, rates: Singles, sites: Singles, posts: Singles, groups: Singles, destinations: Floats, step: int,
         pool: ThreadPoolExecutor | None,
-    ) -> Hour:
+    ) -> Hour:  # fmt: skip
         """Decide, then act: one categorical draw each.
 
-        rates: (RATES,), sites: (SITE_COLUMNS, S), groups: (G, GROUP_COLUMNS) as in the kernel;
-        destinations: (G, P) cumulative weights of where those who flee go.
+        rates: (RATES,), sites: (SITE_COLUMNS, S), posts: (POST_COLUMNS, K), groups: (G, GROUP_COLUMNS) as in the
+        kernel; destinations: (G, P) cumulative weights of where those who flee go.
         """
-        self._decide(rates, sites, groups, step, pool)
-        rows = np.flatnonzero(self.decided != self.state)
-        return self._act(rows, destinations, step)
-
-    def _decide(
-        self, rates: Singles, sites: Singles, groups: Singles, step: int, pool: ThreadPoolExecutor | None
-    ) -> None:
-        city, jobs = self.city, []
-        size = max(kernel.BLOCK, -(-self.state.size // 8)) if pool else self.state.size + 1
-        for g in range(city.groups):
-            first, last = int(city.first[g]), int(city.last[g])
-            jobs += [(g, lo, min(last, lo + size)) for lo in range(first, last, size)]
-
-        def work(job: tuple[int, int, int]) -> None:
-            g, lo, hi = job
-            kernel.decide(
-                self.state, self.able, self.hardship, self.aversion, self.ties, self.lived, sites, city.site_ends,
-                int(self.site[lo]), groups[g], rates, lo, hi, int(city.first_of_neighbourhood[g]),
-                np.uint64(self.lane[city.neighbourhood[g]]), np.uint64(step), np.uint64(DECISION), *self.chance.key,
-                self.decided,
-            )  # fmt: skip
-
-        if pool is None:
-            for job in jobs:
-                work(job)
-        else:
-            list(pool.map(work, jobs))
-
-    def _act(self, rows: npt.NDArray[np.intp], destinations: Floats, step: int) -> Hour:
-        city, before, after = self.city, self.state[rows], self.decided[rows]
-        group = self.group[rows].astype(np.int64)
-        weight = city.weight[group]
-        self._move(
-            rows[after != AWAY],
-            group[after != AWAY],
-            after[after != AWAY],
-            before[after != AWAY],
-            destinations,
-            step,
-        )
-        self.where[rows[after == AWAY]] = city.volunteer_place[group[after == AWAY]]
-        self.state[rows] = after
-        np.subtract.at(city.states, (group, before), weight)
-        np.add.at(city.states, (group, after), weight)
-
-        def count(which: npt.NDArray[np.bool_]) -> Ints:
-            return np.bincount(group[which], weight[which], minlength=city.groups).astype(np.int64)
-
-        away, up, dead, hurt = before == AWAY, before == MOBILISED, after == DEAD, after == WOUNDED
+        live = partial(self._live, (rates, sites, posts, groups), destinations, step)
+        done = [live(self.jobs)] if pool is None else list(pool.map(live, self._parts()))
+        deeds, moves = np.sum([d for d, _ in done], axis=0), np.sum([m for _, m in done], axis=0)
+        self.city.states += deeds[:, : len(STATES)]
+        self.displaced += moves
+        at = kernels.residents
         return Hour(
-            killed=count(dead & ~away), wounded=count(hurt & ~away),
-            killed_up=count(dead & up), wounded_up=count(hurt & up),
-            killed_away=count(dead & away), wounded_away=count(hurt & away), fled=count(after == DISPLACED),
-            back=count(away & ~dead),
+            killed=deeds[:, at.KILLED], wounded=deeds[:, at.WOUNDED_HERE],
+            killed_up=deeds[:, at.KILLED_UP], wounded_up=deeds[:, at.WOUNDED_UP],
+            killed_away=deeds[:, at.KILLED_AWAY], wounded_away=deeds[:, at.WOUNDED_AWAY],
+            fled=deeds[:, at.FLED], back=deeds[:, at.CAME_BACK],
         )  # fmt: skip
 
-    def _move(
-        self, rows: npt.NDArray[np.intp], group: Ints, after: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8],
-        destinations: Floats, step: int,
-    ) -> None:  # fmt: skip
-        """Send those who flee to a place of their choice, and bring others home."""
+    def _live(self, tables: tuple[Singles, ...], destinations: Floats, step: int, jobs: Ints) -> tuple[Ints, Ints]:
+        """Let some rows decide and act; return what that did to each group (G, DEEDS) and to the displaced (P,)."""
+        if not jobs.size:
+            return self._act(0, 0, destinations, step)
+        city, (rates, sites, posts, groups) = self.city, tables
+        count = kernels.residents.decide(
+            jobs, city.first_of_neighbourhood, self.lanes, self.state, self.able, self.hardship, self.aversion,
+            self.ties, self.lived, self.site, city.site_ends, city.post_of, sites, posts, groups, rates,
+            np.uint64(step), np.uint64(DECISION), *self.chance.key, self.changing, self.then,
+        )  # fmt: skip
+        return self._act(int(jobs[0, 1]), count, destinations, step)
+
+    def _act(self, first: int, count: int, destinations: Floats, step: int) -> tuple[Ints, Ints]:
+        """Put those who change into their next state; they stand in `changing` and `then` from entry `first` on."""
         city = self.city
-        home = (before == DISPLACED) | ((before == AWAY) & (after != DEAD))
-        back = before == DISPLACED
-        np.subtract.at(self.displaced, self.where[rows[back]], city.weight[group[back]])
-        self.where[rows[home]] = city.place[group[home]]
-        flee = after == DISPLACED
-        for g in np.unique(group[flee]):
-            who = rows[flee & (group == g)]
-            n = int(city.neighbourhood[g])
-            luck = self.chance.uniforms("destination", step, who - city.first_of_neighbourhood[g], self.lane[n])
-            to = np.minimum(np.searchsorted(destinations[g], luck, side="right"), destinations.shape[1] - 1)
-            self.where[who] = to
-            np.add.at(self.displaced, to, city.weight[g])
+        deeds = np.zeros((city.groups, kernels.residents.DEEDS), np.int64)
+        moves = np.zeros_like(self.displaced)
+        kernels.residents.act(
+            count, self.changing[first:], self.then[first:], self.state, self.where, self.group, self.site, city.up_at,
+            city.weight, city.place, city.volunteer_place, destinations, city.first_of_neighbourhood, self.lanes, step,
+            DESTINATION, *self.chance.key, deeds, moves,
+        )  # fmt: skip
+        return deeds, moves
+
+    def _parts(self) -> list[Ints]:
+        """Return the jobs of an hour in parts for threads, of about the same number of rows each."""
+        if self.parts is None:
+            size = max(kernels.residents.BLOCK, -(-self.state.size // PARTS))
+            jobs = _cut(self.city, size)
+            self.parts = np.split(jobs, np.flatnonzero(np.diff(jobs[:, 1] // size)) + 1)
+        return self.parts
 
 
-DECISION = code("resident's hour")
+def _cut(city: City, size: int) -> Ints:
+    """Return group, first row and row after the last of runs of about `size` rows, (J, 3), each of whole sites."""
+    jobs: list[tuple[int, int, int]] = []
+    for g in range(city.groups):
+        ends = city.site_ends[city.first_site[g] : city.last_site[g]]
+        wanted = np.arange(city.first[g] + size, city.last[g], size)
+        cuts = np.unique(ends[np.searchsorted(ends, wanted)]) if wanted.size else ends[:0]
+        inside = cuts[cuts < city.last[g]].tolist()
+        jobs += [(g, lo, hi) for lo, hi in pairwise([int(city.first[g]), *inside, int(city.last[g])])]
+    return np.array(jobs, np.int64).reshape(-1, 3)
+
+
+PARTS = 16
+"""Parts of an hour that threads share out: enough that none waits long for another."""
+DECISION, DESTINATION = code("resident's hour"), code("destination")
 
 
 def rates_of_the_hour(file: ScenarioFile, hour_of_day: float, step_h: float) -> Singles:
     """Return the rates that hold for everyone at this hour of the day, (RATES,)."""
     m, fire, d = file.mobilisation, file.fire, file.displacement
     night = hour_of_day < NIGHT_ENDS or hour_of_day >= NIGHT_BEGINS
-    rates = np.zeros(kernel.RATES, np.float32)
-    rates[kernel.MOBILISE], rates[kernel.STAND_DOWN] = m.mobilise_per_hour, m.stand_down_per_hour
-    rates[kernel.SOFTNESS], rates[kernel.LETHALITY] = m.noise, fire.lethality
-    rates[kernel.SHELTER], rates[kernel.COME_OUT] = fire.shelter_per_hour, fire.come_out_per_hour
-    rates[kernel.SHELTER_HALF], rates[kernel.STEP_H] = fire.shelter_half, step_h
-    rates[kernel.RECOVER], rates[kernel.RELEASE] = 1.0 / (24.0 * fire.recover_days), 1.0 / m.detained_hours
-    rates[kernel.FLEE], rates[kernel.FLEE_HALF] = d.flee_per_hour, d.flee_half
-    rates[kernel.LIVED_HALF] = d.exposure_half
-    rates[kernel.EXPOSED_CALM] = fire.exposure_calm * (fire.night_factor if night else 1.0)
-    rates[kernel.EXPOSED_MOBILISED] = fire.exposure_mobilised
-    rates[kernel.EXPOSED_SHELTERING] = fire.exposure_sheltering
+    of = kernels.residents
+    rates = np.zeros(of.RATES, np.float32)
+    rates[of.MOBILISE], rates[of.STAND_DOWN] = m.mobilise_per_hour, m.stand_down_per_hour
+    rates[of.SOFTNESS], rates[of.LETHALITY] = m.noise, fire.lethality
+    rates[of.SHELTER], rates[of.COME_OUT] = fire.shelter_per_hour, fire.come_out_per_hour
+    rates[of.SHELTER_HALF], rates[of.STEP_H] = fire.shelter_half, step_h
+    rates[of.RECOVER], rates[of.RELEASE] = 1.0 / (24.0 * fire.recover_days), 1.0 / m.detained_hours
+    rates[of.FLEE], rates[of.FLEE_HALF] = d.flee_per_hour, d.flee_half
+    rates[of.LIVED_HALF] = d.exposure_half
+    rates[of.EXPOSED_CALM] = fire.exposure_calm * (fire.night_factor if night else 1.0)
+    rates[of.EXPOSED_MOBILISED] = fire.exposure_mobilised
+    rates[of.EXPOSED_SHELTERING] = fire.exposure_sheltering
     return rates
 
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.chance import Chance
-from sim.neighbourhoods import City, Ground
+from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 
 Floats = npt.NDArray[np.float64]
@@ -170,11 +171,6 @@ def buffer(soldiers: Floats, p: SecurityParameters) -> Floats:
 def armed_in_reach_of_posts(city: City, place: int) -> float:
     """Return the armed people in reach of a soldier, mean over the posts in a place."""
     for ground in city.grounds:
-        if ground.place == place and ground.posts.sum() > 0:
-            return _mean_at_posts(ground)
+        if ground.place == place and ground.posts.any():
+            return float(kernels.theatre.mean_at_posts(ground.armed, ground.posts))
     return 0.0
-
-
-def _mean_at_posts(ground: Ground) -> float:
-    weight = ground.posts / ground.posts.sum()
-    return float((ground.armed.sum(axis=0, dtype=np.float64) * weight).sum())

@@ -20,8 +20,6 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sim.chance import Chance, code
 from sim.parameters import Parameters, param
 from sim.theatre import Theatre
@@ -169,7 +167,7 @@ def stray_fire(
     theatre: Theatre, chance: Chance, place: int, p: StrikeParameters, step: int, step_h: float
 ) -> tuple[int, int]:
     """Return incidents of stray fire into a place in this step, and the people they wound."""
-    near = float((theatre.firing * np.exp(-theatre.distance_km[place] / p.stray_reach_km)).sum())
+    near = float((theatre.firing * theatre.nearness(p.stray_reach_km)[place]).sum())
     mean = p.stray_per_day * near / (near + p.stray_half) * step_h / 24.0
     lane = code(theatre.places[place])
     number = chance.poisson("stray fire", step, mean, group=lane)

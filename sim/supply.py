@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sim.corridors import SupplyParameters, demand_t_day, effectiveness, passable, route, stock_days
+from sim import kernels
+from sim.corridors import SupplyParameters, demand_t_day, passable, route
 from sim.parameters import Parameters, param
 from sim.theatre import Delivery, Theatre
 
@@ -91,9 +92,11 @@ def use_and_receive(
     theatre: Theatre, supply: SupplyParameters, stock: StockParameters, step: int, step_h: float
 ) -> None:
     """Take an hour's use from the stocks and add what arrives."""
-    use = demand_t_day(theatre.present.astype(float), intensity_of_use(theatre, stock), supply) * (step_h / 24)
-    spent = np.minimum(use, theatre.stock_t)
-    theatre.stock_t = theatre.stock_t - spent
+    spent = np.empty_like(theatre.stock_t)
+    kernels.theatre.use_stock(
+        theatre.fighters, theatre.volunteers, theatre.contact, theatre.engaged, stock.idle_use,
+        supply.use_t_per_fighter_day, step_h / 24, theatre.stock_t, spent,
+    )  # fmt: skip
     theatre.used_t += float(spent.sum())
     due = [d for d in theatre.deliveries if d.due <= step]
     if due:
@@ -112,5 +115,7 @@ def take_stock(theatre: Theatre, supply: SupplyParameters, stock: StockParameter
 
 def note_effect(theatre: Theatre, supply: SupplyParameters) -> None:
     """Note how effective each force is by its stock."""
-    days = stock_days(theatre.stock_t, theatre.present.astype(float), supply)
-    theatre.effect = effectiveness(days, supply.a0, supply.s_half_days)
+    kernels.theatre.note_effect(
+        theatre.fighters, theatre.volunteers, theatre.stock_t, supply.use_t_per_fighter_day,
+        supply.a0, supply.s_half_days, theatre.effect,
+    )  # fmt: skip

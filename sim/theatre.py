@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +92,7 @@ class Theatre:
     assault: Floats  # [P, F] intensity ordered, events
     urge: Floats  # [F] factor on the intensity of assaults, diplomacy
     calm: Floats  # [F] factor on the intensity of fighting, diplomacy
+    hopes: Floats  # [F] what talks add to resolve in this step, diplomacy
     sealed: Bools  # [K] events
     toll: Floats  # [P, C] memory of the killed and wounded, record keeper
     usual: Floats  # [P, C] the toll people are used to, record keeper
@@ -107,6 +109,7 @@ class Theatre:
     used_t: float = 0.0
     destroyed_t: float = 0.0
     lost_t: float = 0.0  # on the way, to interdiction
+    _nearness: dict[float, Floats] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, file: ScenarioFile) -> Theatre:
@@ -207,6 +210,7 @@ class Theatre:
             assault=np.zeros((P, F)),
             urge=np.ones(F),
             calm=np.ones(F),
+            hopes=np.zeros(F),
             sealed=np.array([r.sealed for r in roads], np.bool_),
             toll=np.zeros((P, C)),
             usual=np.zeros((P, C)),
@@ -224,29 +228,38 @@ class Theatre:
         """Fighters and volunteers able to fight, [P, F]."""
         return self.fighters + self.volunteers
 
-    @property
+    @cached_property
     def hostile_to(self) -> Floats:
         """How hostile each faction's constituency is to each community, [F, C]."""
         return self.constituency @ self.hostility
+
+    @cached_property
+    def kindred(self) -> Floats:
+        """Solidarity with those who are not one's own, [C, C]."""
+        return np.asarray(self.solidarity - np.eye(len(self.communities)))
+
+    @cached_property
+    def strange(self) -> Floats:
+        """How little row c takes the dead of column d for its own, [C, C]."""
+        return np.asarray(1.0 - self.solidarity)
+
+    def nearness(self, reach_km: float) -> Floats:
+        """Return exp(-distance / reach) between places, [P, P]; distances are fixed, so it is worked out once."""
+        if reach_km not in self._nearness:
+            self._nearness[reach_km] = np.asarray(np.exp(-self.distance_km / reach_km))
+        return self._nearness[reach_km]
 
     @property
     def side_share(self) -> Floats:
         """Share of each place held by each faction's side, [P, F]."""
         return np.minimum(1.0, self.control @ self.coalition.T)
 
-    def side_share_in(self, place: int) -> Floats:
-        """Return the share of one place held by each faction's side, [F]."""
-        return np.asarray(np.minimum(1.0, self.coalition @ self.control[place]))
-
-    def power(self, place: int) -> Floats:
-        """Return the combat power of each faction in a place, in contact or not, [F]."""
-        return np.asarray(self.present[place] * self.contact * self.firepower * self.effect[place])
-
-    def power_share(self, place: int, f: int) -> float:
-        """Return the part of the combat power in a place that stands on the side of faction f."""
-        power = self.power(place)
-        ours, theirs = float(power[self.coalition[f]].sum()), float(power[self.enemy[f]].sum())
-        return ours / (ours + theirs) if ours + theirs > 0 else 1.0
+    def power_shares(self) -> Floats:
+        """Return the part of the combat power in each place that stands on the side of each faction, [P, F]."""
+        power = (self.present * self.contact * self.firepower * self.effect)[:, None]
+        ours = np.where(self.coalition, power, 0.0).sum(axis=2)
+        theirs = np.where(self.enemy, power, 0.0).sum(axis=2)
+        return np.asarray(np.divide(ours, ours + theirs, out=np.ones_like(ours), where=ours + theirs > 0))
 
 
 def index(names: tuple[str, ...]) -> dict[str, int]:

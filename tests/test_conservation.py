@@ -58,9 +58,10 @@ class Auditor:
         assert (theatre.killed >= self.killed).all(), "the dead rise"
         self.killed = theatre.killed.copy()
         assert all(march.fighters > 0 for march in theatre.marches)
-        for battle in self.model.battles:
-            for group in battle.groups:
-                assert (group.sizes[: group.count] > 0).all()
+        groups = self.model.battles.groups
+        for n, f in np.ndindex(groups.count.shape):
+            assert (groups.of(n, f) > 0).all()
+            assert groups.of(n, f).sum() == groups.strength[n, f]
 
     def volunteers_are_residents_away(self) -> None:
         census = self.model.census()

@@ -10,6 +10,7 @@ from small import DROP, small
 
 from sim.chance import Chance
 from sim.displacement import DisplacementParameters, destinations, settle_arrivals, ways
+from sim.kernels import residents as kernel
 from sim.model import SpilloverModel
 from sim.neighbourhoods import City
 from sim.residents import AWAY, CALM, DEAD, DISPLACED, WOUNDED, Residents
@@ -256,6 +257,12 @@ def test_nobody_is_displaced_at_home_and_nobody_calm_is_elsewhere(run):
     assert np.all(r.where[r.state == AWAY] == model.city.volunteer_place[r.group][r.state == AWAY])
 
 
+def act(residents, rows, after, destinations, step):
+    """Let `rows` change to the states `after`; return what that did to each group."""
+    residents.changing[: rows.size], residents.then[: rows.size] = rows, after
+    return residents._act(0, rows.size, destinations, step)[0]
+
+
 def test_the_share_of_those_who_fled_to_each_place_is_the_weight_it_has():
     """Over 20,000 who flee in one hour: an error of 0.016 in a share would be seen."""
     story = scenario(
@@ -267,11 +274,9 @@ def test_the_share_of_those_who_fled_to_each_place_is_the_weight_it_has():
     model = SpilloverModel(story, seed=1)
     r, city = model.residents, model.city
     rows = np.arange(city.first[0], city.last[0])
-    r.decided[:] = r.state
-    r.decided[rows] = DISPLACED
     rows = rows[r.state[rows] == CALM]
     to = destinations(model.theatre, city, story.file.displacement)
-    r._act(rows, to, 5)
+    act(r, rows, DISPLACED, to, 5)
     seen = np.bincount(r.where[rows], minlength=3) / rows.size
     assert np.abs(seen - np.diff(to[0], prepend=0.0)).max() < 4.5 * np.sqrt(0.25 / rows.size)
 
@@ -286,11 +291,10 @@ def test_who_comes_back_from_a_front_is_at_home_and_the_fallen_stay_there():
     assert rows.size == 6
     assert np.all(r.where[rows] == front)
     after = np.array([CALM, CALM, WOUNDED, WOUNDED, DEAD, DEAD], np.uint8)
-    r.decided[:] = r.state
-    r.decided[rows] = after
-    hour = r._act(rows, np.ones((2, 2)), 0)
+    deeds = act(r, rows, after, np.ones((2, 2)), 0)
     assert r.where[rows].tolist() == [HOME] * 4 + [front] * 2
-    assert (hour.back.tolist(), hour.killed_away.tolist(), hour.wounded_away.tolist()) == ([4, 0], [2, 0], [2, 0])
+    back, killed, wounded = deeds[:, [kernel.CAME_BACK, kernel.KILLED_AWAY, kernel.WOUNDED_AWAY]].T.tolist()
+    assert (back, killed, wounded) == ([4, 0], [2, 0], [2, 0])
     assert not r.displaced.any()
 
 

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from small import small
 
-from sim.chance import Chance
+from sim import kernels
+from sim.chance import Chance, code
 from sim.corridors import SupplyParameters
 from sim.factions import EffortParameters, WithdrawalParameters, feel, refuge, withdraw
-from sim.fronts import Battle, ControlParameters, EngagementParameters, Groups, advance
+from sim.fronts import SIZES_EXPONENT, Battles, ControlParameters, EngagementParameters, advance
 from sim.scenario import Scenario
 from sim.theatre import Theatre
 
@@ -50,14 +51,42 @@ def _field(text: str) -> Theatre:
     return Theatre.of(Scenario.from_toml(text).file)
 
 
-def fight_on(theatre: Theatre, p: EngagementParameters, seed: int, hours: float, step_h: float = 1.0) -> Battle:
+def fight_on(theatre: Theatre, p: EngagementParameters, seed: int, hours: float, step_h: float = 1.0) -> Battles:
     """Fight at Mill; the ground stays where it is."""
     chance = Chance(seed)
-    battle = Battle(theatre, MILL, chance)
+    battle = Battles(theatre, chance)
     for step in range(round(hours / step_h)):
         losses = battle.fight(theatre, p, chance, step, step_h)
         battle.settle(theatre, losses, p, chance, step, step_h)
     return battle
+
+
+def prospects(battle: Battles, theatre: Theatre, p: EngagementParameters) -> tuple[Floats, Floats]:
+    """Return what each is expected to inflict at Mill in an hour, and on whom."""
+    _, kills, aims = battle.expected(theatre, p)
+    return kills[0], aims[0]
+
+
+class Band:
+    """The groups of one force, by the kernels alone."""
+
+    def __init__(self, fighters: int, seed: int, lane: int) -> None:
+        self.lane, self.key, self.sizes = lane, Chance(seed).key, np.zeros(fighters + 1, np.int64)
+        self.count = 0
+
+    def drawn(self) -> Ints:
+        of = (self.sizes.size - 1, SIZES_EXPONENT, self.lane, 0, code("group size at the start"))
+        self.count = kernels.groups.draw_sizes(self.sizes, *of, *self.key)
+        return self.sizes[: self.count]
+
+    def fit(self, strength: int) -> None:
+        self.count = kernels.groups.match_strength(self.sizes, self.count, strength, self.lane, 0, 1, *self.key)
+
+    def regroup(self, events: int, step: int) -> None:
+        self.count = kernels.groups.regroup(self.sizes, self.count, events, 0.05, self.lane, step, 2, *self.key)
+
+    def engage(self, initiations: float, kills: float, step: int) -> int:
+        return int(kernels.groups.engage(self.sizes, self.count, initiations, kills, self.lane, step, 3, *self.key))
 
 
 def survivors(changes: dict[str, Any], p: EngagementParameters, hours: int, seeds: int) -> tuple[Floats, Floats]:
@@ -136,7 +165,7 @@ def test_an_ambush_kills_as_many_however_many_walk_into_the_area() -> None:
     for fire in ("aimed", "area"):
         for exposed in (100, 200):
             theatre = field({"factions.reds.fighters": exposed, "factions.greens.fire": fire})
-            kills[fire, exposed] = Battle(theatre, MILL, Chance(0)).expected(theatre, p)[0][GREENS]
+            kills[fire, exposed] = Battles(theatre, Chance(0)).expected(theatre, p).kills[0, GREENS]
     assert kills["aimed", 200] == pytest.approx(kills["aimed", 100])
     assert kills["area", 200] == pytest.approx(2 * kills["area", 100])
 
@@ -146,7 +175,7 @@ def test_expected_losses_depart_from_their_equation() -> None:
     changes = {"factions.guests": GUESTS, "factions.greens.firepower": 0.2, "factions.greens.contact": 0.5}
     theatre = field(changes | {"fronts.mill.cover": 3.0}, assault=0.7)
     theatre.readiness[MILL], theatre.effect[MILL] = (0.9, 0.5, 0.8), (0.6, 0.4, 1.0)
-    kills, aims = Battle(theatre, MILL, Chance(0)).expected(theatre, EngagementParameters())
+    kills, aims = prospects(Battles(theatre, Chance(0)), theatre, EngagementParameters())
     contact = np.array([200 * 0.3, 400 * 0.5, 900 * 0.3]) * 0.7 * (0.9, 0.5, 0.8)
     assert theatre.engaged[MILL] == pytest.approx(contact)
     on_reds, on_greens = 1.0 + (3.0 - 1.0) * 0.9, 1.0 + (3.0 - 1.0) * 0.1
@@ -157,7 +186,8 @@ def test_expected_losses_depart_from_their_equation() -> None:
 
 def test_someone_without_an_enemy_in_the_place_fires() -> None:
     theatre = field({"factions.reds.deployed": {"harbour": 1.0}})
-    kills, _ = (battle := Battle(theatre, MILL, Chance(0))).expected(theatre, EngagementParameters())
+    battle = Battles(theatre, Chance(0))
+    kills, _ = prospects(battle, theatre, EngagementParameters())
     assert not kills.any()
     assert not theatre.engaged[MILL].any()
     assert not battle.fight(theatre, EngagementParameters(), Chance(0), 0, 1.0).killed.any()
@@ -170,10 +200,10 @@ def test_losses_of_an_hour_are_not_those_expected() -> None:
         theatre = field({"factions.reds.fighters": 1500, "factions.greens.fighters": 2500, "fronts.mill.cover": 1.7})
         theatre.volunteers[MILL, REDS] = 500
         chance = Chance(seed)
-        battle = Battle(theatre, MILL, chance)
-        kills, aims = battle.expected(theatre, p)
+        battle = Battles(theatre, chance)
+        kills, aims = prospects(battle, theatre, p)
         expected = kills @ aims * theatre.fighters[MILL] / theatre.present[MILL]
-        killed += [battle.fight(theatre, p, chance, step, 1.0).killed for step in range(400)]
+        killed += [battle.fight(theatre, p, chance, step, 1.0).killed[MILL] for step in range(400)]
         assert theatre.slain_rate[MILL] * theatre.present[MILL] == pytest.approx(kills @ aims)
     error = np.std(killed, axis=0, ddof=1) / math.sqrt(len(killed))
     assert (3 * error < 0.06 * expected).all(), "the test has no power"
@@ -184,8 +214,8 @@ def test_volunteers_take_more_or_less_than_their_part_of_the_losses() -> None:
     theatre = field({"factions.reds.fighters": 300})
     theatre.volunteers[MILL, REDS] = 100
     p = EngagementParameters()
-    battle = Battle(theatre, MILL, Chance(0))
-    kills, _ = battle.expected(theatre, p)
+    battle = Battles(theatre, Chance(0))
+    kills, _ = prospects(battle, theatre, p)
     battle.fight(theatre, p, Chance(0), 0, 1.0)
     assert theatre.slain_rate[MILL, REDS] == pytest.approx(kills[GREENS] / 400)
 
@@ -197,10 +227,10 @@ def test_a_column_that_has_just_arrived_does_not_fight_in_its_first_hour(arrived
     expected, killed = 0.0, []
     for seed in range(400):
         theatre = field({"factions.greens.fighters": 200, "factions.reds.fighters": 600} | LETHAL)
-        battle = Battle(theatre, MILL, Chance(seed))
+        battle = Battles(theatre, Chance(seed))
         theatre.fighters[MILL, GREENS] += arrived
-        expected = float(battle.expected(theatre, p)[0][GREENS])
-        killed.append(int(battle.fight(theatre, p, Chance(seed), 0, 1.0).killed[REDS]))
+        expected = float(battle.expected(theatre, p).kills[0, GREENS])
+        killed.append(int(battle.fight(theatre, p, Chance(seed), 0, 1.0).killed[MILL, REDS]))
     error = float(np.std(killed, ddof=1)) / math.sqrt(len(killed))
     assert 3 * error < 0.15 * expected, "the test has no power"
     assert float(np.mean(killed)) == pytest.approx(expected, abs=3 * error)
@@ -209,9 +239,9 @@ def test_a_column_that_has_just_arrived_does_not_fight_in_its_first_hour(arrived
 def test_a_force_that_arrives_at_an_empty_front_waits_an_hour_before_it_fires() -> None:
     theatre = field({"factions.greens.deployed": {"harbour": 1.0}})
     chance, p = Chance(1), EngagementParameters(initiations_per_hour=1.0)
-    battle = Battle(theatre, MILL, chance)
+    battle = Battles(theatre, chance)
     theatre.fighters[MILL, GREENS] += 2000
-    assert battle.fight(theatre, p, chance, 0, 1.0).killed[REDS] > 0
+    assert battle.fight(theatre, p, chance, 0, 1.0).killed[MILL, REDS] > 0
 
 
 @settings(max_examples=80, deadline=None)
@@ -228,22 +258,22 @@ def test_more_are_hurt_than_were_there_or_a_group_loses_count(
     theatre.volunteers[MILL, REDS] = volunteers
     p = EngagementParameters(wounded_per_killed=wounded, initiations_per_hour=1.0, turnover_per_hour=1.0)
     chance = Chance(seed)
-    battle = Battle(theatre, MILL, chance)
+    battle = Battles(theatre, chance)
     for step in range(hours):
-        before = theatre.fighters[MILL].copy()
+        before = theatre.fighters.copy()
         losses = battle.fight(theatre, p, chance, step, 1.0)
         assert (losses.killed >= 0).all() and (losses.wounded >= 0).all()
         assert (losses.killed + losses.wounded <= before).all()
-        rows = np.array(losses.by or [(0, 0, 0, 0)])
+        rows = losses.by[losses.by[:, 0] == MILL]
         for f in (REDS, GREENS):
-            assert rows[rows[:, 1] == f, 2].sum() == losses.killed[f]
-            assert rows[rows[:, 1] == f, 3].sum() == losses.wounded[f]
+            assert rows[rows[:, 2] == f, 3].sum() == losses.killed[MILL, f]
+            assert rows[rows[:, 2] == f, 4].sum() == losses.wounded[MILL, f]
         battle.settle(theatre, losses, p, chance, step, 1.0)
         assert (theatre.fighters >= 0).all() and (theatre.hurt >= 0).all()
         there = theatre.fighters[MILL] + theatre.hurt[MILL] + theatre.killed[MILL]
         assert there.tolist() == [reds, greens]
-        for f, group in enumerate(battle.groups):
-            sizes = group.sizes[: group.count]
+        for f in (REDS, GREENS):
+            sizes = battle.groups.of(0, f)
             assert (sizes >= 1).all()
             assert sizes.sum() == theatre.present[MILL, f]
 
@@ -258,13 +288,12 @@ def settled() -> Ints:
     """Sizes of all groups of 4,000 fighters, pooled over 8 seeds and 30 moments, long after all were single."""
     pooled = []
     for seed in range(8):
-        chance = Chance(seed)
-        groups = Groups(0, chance, lane=5)
-        groups.fit(4000, chance, 0)  # everyone single
+        groups = Band(4000, seed, lane=5)
+        groups.fit(4000)  # everyone single
         assert groups.count == 4000
-        groups.regroup(60_000, 0.05, chance, 1)
+        groups.regroup(60_000, 1)
         for step in range(2, 32):
-            groups.regroup(3000, 0.05, chance, step)
+            groups.regroup(3000, step)
             pooled.append(groups.sizes[: groups.count].copy())
     return np.concatenate(pooled)
 
@@ -307,19 +336,18 @@ def test_sizes_of_settled_groups_have_another_tail_than_bohorquez_et_al(
 
 
 def test_groups_at_the_start_have_another_tail_than_settled_ones() -> None:
-    sizes = np.concatenate([(g := Groups(4000, Chance(seed), 1)).sizes[: g.count] for seed in range(60)])
+    sizes = np.concatenate([Band(4000, seed, lane=1).drawn() for seed in range(60)])
     assert exponent(sizes) == pytest.approx(2.5, abs=0.12)
 
 
 def test_the_group_that_opens_an_engagement_is_not_drawn_uniformly() -> None:
     """One group of 1,000 among 99 single fighters: one engagement in a hundred is the large one's."""
-    chance, lane = Chance(3), 7
-    groups = Groups(0, chance, lane)
-    groups.fit(1099, chance, 0)
+    groups = Band(1099, 3, lane=7)
+    groups.fit(1099)
     groups.sizes[:100], groups.count = 1, 100
     groups.sizes[0] = 1000
     hours = 4000
-    large = sum(groups.engage(1.0, 0.05, chance, step) > 10 for step in range(hours))
+    large = sum(groups.engage(1.0, 0.05, step) > 10 for step in range(hours))
     assert large / hours == pytest.approx(-math.expm1(-0.01), abs=0.005)
 
 
@@ -345,10 +373,10 @@ def test_half_an_hour_expects_another_loss_than_half_of_an_hours() -> None:
 
     def course(step_h: float) -> list[Floats]:
         theatre, p, seen = field(), EngagementParameters(), []
-        battle = Battle(theatre, MILL, Chance(0))
+        battle = Battles(theatre, Chance(0))
         for step in range(round(24 / step_h)):
             if step * step_h % 1.0 == 0.0:
-                seen.append(battle.expected(theatre, p)[0])
+                seen.append(battle.expected(theatre, p).kills[0])
             battle.fight(theatre, p, Chance(0), step, step_h)
         return seen
 
@@ -363,7 +391,7 @@ def test_halving_the_step_changes_how_many_fall_in_an_hour() -> None:
         for seed in range(8):
             theatre = field({"factions.reds.fighters": 1000, "factions.greens.fighters": 1500})
             chance = Chance(seed)
-            battle, steps = Battle(theatre, MILL, chance), round(500 / step_h)
+            battle, steps = Battles(theatre, chance), round(500 / step_h)
             fallen = [int(battle.fight(theatre, p, chance, step, step_h).killed.sum()) for step in range(steps)]
             killed += np.reshape(fallen, (500, -1)).sum(axis=1).tolist()
         found[step_h] = np.mean(killed), np.std(killed) / math.sqrt(len(killed))
@@ -379,7 +407,7 @@ def test_halving_the_step_changes_how_many_fall_in_an_hour() -> None:
 def hold(theatre: Theatre, hours: int = 1, **p: float) -> Floats:
     """Let ground move at Mill and return who holds it."""
     for _ in range(hours):
-        advance(theatre, MILL, ControlParameters(**p), 1.0)
+        advance(theatre, ControlParameters(**p), 1.0)
         assert theatre.control[MILL].sum() == pytest.approx(1.0, abs=1e-12)
         assert (theatre.control >= -1e-12).all()
     return np.asarray(theatre.control[MILL])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from test_resident_kernel import alike, compiled
 from sim.chance import Chance
 from sim.kernels import residents as kernel
 from sim.kernels import sites
-from sim.mobilisation import Outlook, look_around, perceive
+from sim.mobilisation import Outlook, Up, look_around, perceive
 from sim.neighbourhoods import City
 from sim.residents import CALM, MOBILISED, Residents, rates_of_the_hour
 from sim.scenario import Scenario
@@ -62,7 +63,7 @@ class Town:
         return slice(c.first[g], c.last[g]), slice(c.first_site[g], c.last_site[g])
 
     def look(self):
-        """Return the tables of sites and groups that residents decide by now."""
+        """Return the tables of sites, posts and groups that residents decide by now."""
         seen = freeze(self.theatre, self.city, self.residents.displaced)
         zero = np.zeros(self.city.groups)
         security = self.file.security
@@ -72,6 +73,15 @@ class Town:
             detain=zero + security.detain_per_hour,
         )  # fmt: skip
         return perceive(self.file, self.city, self.residents, seen, self.theatre.hostility, outlook)
+
+    def seen_from(self):
+        """Return what is perceived from each site, its post included."""
+        sites, posts, groups = self.look()
+        deter, deter_up, danger_up, _ = posts[:, self.city.post_of]
+        return SimpleNamespace(
+            pull=sites[kernel.PULL], danger=sites[kernel.DANGER], deter=deter, deter_up=deter_up, danger_up=danger_up,
+            groups=groups,
+        )  # fmt: skip
 
     def hour(self):
         """Live through one step."""
@@ -207,20 +217,15 @@ def riot(thresholds):
     """Return how many riot in the end, each joining when at least `threshold` are in the street."""
     n = thresholds.size
     p = alike(CALM, n)
-    p.rates[:], p.of_group[:], p.sites[:] = 0.0, 0.0, 0.0
+    p.rates[:], p.of_group[:], p.sites[:], p.posts[:] = 0.0, 0.0, 0.0, 0.0
     p.rates[[kernel.MOBILISE, kernel.STAND_DOWN]] = 1e4
     p.rates[[kernel.SOFTNESS, kernel.SHELTER_HALF, kernel.FLEE_HALF, kernel.LIVED_HALF, kernel.STEP_H]] = (
         1e-4, 1.0, 1.0, 1.0, 1.0,
     )  # fmt: skip
     p.of_group[kernel.WORTH] = 1.0
     p.hardship = (1.0 - (thresholds - 0.5) / n).astype(np.float32)  # u = m/n + H - 1 > 0 where m > threshold - 1/2
-    here, nobody = np.zeros(1, np.int64), np.zeros(1, np.float32)
     for step in range(2 * n):
-        count = np.array([np.count_nonzero(p.state == MOBILISED)])
-        sites.perceive(
-            here, here, nobody, nobody, np.zeros(1), count, count, np.array([float(n)]), -1.0,
-            0.0, 1.0, 1.0, 0.0, 0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, p.sites,
-        )  # fmt: skip
+        p.sites[kernel.PULL] = np.count_nonzero(p.state == MOBILISED) / n - 1.0
         p.step = step
         then = compiled(p)[0]
         if np.array_equal(then, p.state):
@@ -266,9 +271,9 @@ def test_only_the_own_community_is_imitated():
     _, sites_of_east = town.of("east")
     west, sites_of_west = town.of("west")
     town.put(west)
-    table, _ = town.look()
-    assert np.all(table[kernel.PULL, sites_of_east] == np.float32(-0.7))
-    assert np.allclose(table[kernel.PULL, sites_of_west], 1.0 - 0.7)
+    pull = town.seen_from().pull
+    assert np.all(pull[sites_of_east] == np.float32(-0.7))
+    assert np.allclose(pull[sites_of_west], 1.0 - 0.7)
 
 
 # --- where threat is felt, and what holds back
@@ -277,9 +282,9 @@ def test_only_the_own_community_is_imitated():
 ARMED = {"neighbourhoods.east.armed.red": 40.0, "neighbourhoods.west.armed.green": 40.0}
 
 
-def propensity(table, town):
+def propensity(seen):
     """Return u of an average resident of each site."""
-    return table[kernel.PULL] - 0.5 * table[kernel.DETER]
+    return seen.pull - 0.5 * seen.deter
 
 
 def test_an_army_between_the_sides_lowers_propensity_and_fire():
@@ -288,17 +293,17 @@ def test_an_army_between_the_sides_lowers_propensity_and_fire():
     tables = []
     for soldiers in (0, 50, 800):
         town.city.soldiers[town.place] = soldiers
-        tables.append(town.look()[0])
+        tables.append(town.seen_from())
     none, few, many = tables
-    near = none[kernel.DANGER] > 0
+    near = none.danger > 0
     assert near.any()
     for fewer, more in ((none, few), (few, many)):
-        assert np.all(propensity(more, town) < propensity(fewer, town))
-        assert np.all(more[kernel.DANGER, near] < fewer[kernel.DANGER, near])
-        assert np.all(more[kernel.DANGER_UP] < fewer[kernel.DANGER_UP])
-        assert np.array_equal(more[kernel.PULL], fewer[kernel.PULL])
+        assert np.all(propensity(more) < propensity(fewer))
+        assert np.all(more.danger[near] < fewer.danger[near])
+        assert np.all(more.danger_up < fewer.danger_up)
+        assert np.array_equal(more.pull, fewer.pull)
     half = town.file.security.buffer_half
-    assert np.allclose(many[kernel.DANGER], none[kernel.DANGER] * half / (half + 800))
+    assert np.allclose(many.danger, none.danger * half / (half + 800))
 
 
 def test_a_few_soldiers_hold_back_a_few_but_not_a_crowd():
@@ -308,7 +313,7 @@ def test_a_few_soldiers_hold_back_a_few_but_not_a_crowd():
     for share in (5, 1):
         town.put(slice(None), CALM)
         town.put(slice(0, None, share))
-        held.append(town.look()[0][kernel.DETER] - opponents(town))
+        held.append(town.seen_from().deter - opponents(town))
     assert np.all(held[1] < held[0])
 
 
@@ -320,7 +325,7 @@ def opponents(town):
     for g in range(city.groups):
         where = slice(city.first_site[g], city.last_site[g])
         c = int(city.community[g])
-        facing = 0.5 * ground.armed[1 - c].ravel()[city.site_post[where]].astype(float)
+        facing = 0.5 * ground.armed[1 - c].ravel()[city.post_cell[city.post_of[where]]].astype(float)
         part[where] = m.opponent_deterrence * facing / (facing + m.opponent_half)
     return part
 
@@ -329,16 +334,14 @@ def test_threat_is_felt_at_home_and_what_deters_is_met_at_the_post():
     """A short reach: those who live far from the line feel no threat, but would meet the same fire as the others."""
     town = Town(ARMED | {"fire.posts_m": 30.0, "fire.reach_m": 60.0, "mobilisation.imitation": 0.0})
     town.put(town.of("west")[0])
-    table, _ = town.look()
+    seen = town.seen_from()
     _, east = town.of("east")
     city, width = town.city, town.city.grounds[0].raster.shape[1]
-    home, post = city.site_cell[east], city.site_post[east]
+    home, post = city.site_cell[east], city.post_cell[city.post_of[east]]
     far = home % width <= np.quantile(home % width, 0.2)
     near = home == post
     assert np.all(home[far] != post[far])
-    pull, deter, danger, danger_up = (
-        table[row, east] for row in (kernel.PULL, kernel.DETER, kernel.DANGER, kernel.DANGER_UP)
-    )
+    pull, deter, danger, danger_up = (column[east] for column in (seen.pull, seen.deter, seen.danger, seen.danger_up))
     assert np.all(pull[far] == np.float32(-0.7))
     assert np.all(danger[far] == 0)
     assert np.all(pull[near] > -0.7)
@@ -352,8 +355,9 @@ def test_the_mobilised_are_counted_where_they_stand_and_imitated_where_they_live
     town = Town(ARMED | {"fire.posts_m": 30.0, "mobilisation.sight_m": 30.0, "neighbourhoods.west.people_per_agent": 2})
     r, city = town.residents, town.city
     town.put(np.flatnonzero(np.random.default_rng(4).random(r.state.size) < 0.4))
-    everyone, own = look_around(city, r, freeze(town.theatre, city, r.displaced))
     (ground,) = city.grounds
+    counted = Up.nobody(city)
+    look_around(city, ground, r, freeze(town.theatre, city, r.displaced), counted)
     width = ground.raster.shape[1]
 
     def near(cells, cell):
@@ -362,10 +366,11 @@ def test_the_mobilised_are_counted_where_they_stand_and_imitated_where_they_live
 
     up = np.flatnonzero(r.state == MOBILISED)
     site, group, weight = r.site[up], r.group[up], city.weight[r.group[up]]
+    post = city.post_cell[city.post_of]
     for g in range(city.groups):
         for s in range(city.first_site[g], city.last_site[g]):
-            assert everyone[s] == weight[near(city.site_post[site], city.site_post[s])].sum()
-            assert own[s] == weight[near(city.site_cell[site], city.site_cell[s]) & (group == g)].sum()
+            assert counted.in_sight[city.post_of[s]] == weight[near(post[site], post[s])].sum()
+            assert counted.own[s] == weight[near(city.site_cell[site], city.site_cell[s]) & (group == g)].sum()
 
 
 def test_the_own_armed_reassure_and_the_other_side_alarms():
@@ -376,26 +381,26 @@ def test_the_own_armed_reassure_and_the_other_side_alarms():
         town.put(slice(None), CALM)
         for name in mobilised:
             town.put(rows[name])
-        levels.append(float(town.look()[0][kernel.PULL, east].mean()))
+        levels.append(float(town.seen_from().pull[east].mean()))
     quiet, alarmed, reassured = levels
     assert quiet < reassured < alarmed
 
 
 def test_the_unarmed_do_not_threaten():
     town = Town({"neighbourhoods.west.armed": {}, "mobilisation.imitation": 0.0})
-    before = town.look()[0]
+    before = town.seen_from()
     town.put(town.of("west")[0])
-    after = town.look()[0]
+    after = town.seen_from()
     _, east = town.of("east")
-    assert np.array_equal(after[kernel.PULL, east], before[kernel.PULL, east])
-    assert not after[kernel.DANGER, east].any()
+    assert np.array_equal(after.pull[east], before.pull[east])
+    assert not after.danger[east].any()
 
 
 def test_legitimacy_and_toll_move_the_propensity_as_written():
     town = Town({"neighbourhoods.east.legitimacy": 0.25})
     town.city.toll[:] = [5.0, 0.0]  # the half effect, in the east
-    table, groups = town.look()
+    seen = town.seen_from()
     (_, east), (_, west) = town.of("east"), town.of("west")
     m = town.file.mobilisation
-    assert np.allclose(table[kernel.PULL, east] - table[kernel.PULL, west][0], 0.5 * m.threat_toll)
-    assert groups[0, kernel.WORTH] == np.float32(0.75)
+    assert np.allclose(seen.pull[east] - seen.pull[west][0], 0.5 * m.threat_toll)
+    assert seen.groups[0, kernel.WORTH] == np.float32(0.75)

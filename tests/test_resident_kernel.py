@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -62,9 +63,11 @@ def chance_per_hazard(x):
 
 
 def fill_luck(numbers, lane, step, decision, key=KEY):
-    """Uniforms in [0, 1] from the first word of each resident's counter."""
+    """Uniforms in [0, 1]: of each 512 residents, four share a Philox block, those 128 apart."""
+    block, place = np.divmod(numbers, 512)
     same = (np.full(numbers.size, word, np.uint64) for word in (lane, step, decision))
-    word, *_ = philox((numbers.astype(np.uint64), *same), tuple(map(int, key)))
+    words = philox(((block * 128 + place % 128).astype(np.uint64), *same), tuple(map(int, key)))
+    word = np.choose(place // 128, [w.astype(np.int64) for w in words])
     return word.astype(np.uint32).astype(np.float32) * F(2.0**-32)
 
 
@@ -75,7 +78,8 @@ ORDER = (DEAD, WOUNDED, AWAY, DISPLACED, DETAINED, MOBILISED, SHELTERING, CALM)
 def hazards(p):
     """Return what may happen to each resident, {to: hazard in 1/h}, and the danger they are in."""
     now, r, g = p.state, p.rates, p.of_group
-    pull, deter, deter_up, in_open, danger_up, detain = p.sites[:, p.site_of_row]
+    pull, in_open = p.sites[:, p.site_of_row]
+    deter, deter_up, danger_up, detain = p.posts[:, p.post_of[p.site_of_row]]
     calm, up, under_cover, away = (now == s for s in (CALM, MOBILISED, SHELTERING, AWAY))
 
     u = pull + p.hardship * g[kernel.WORTH] + p.ties * g[kernel.TIED] - p.aversion * np.where(up, deter_up, deter)
@@ -136,13 +140,15 @@ def decide(p):
 
 
 def blur(field, taps):
-    """Weight by distance along x, then along y: for each distance the higher neighbour before the lower."""
+    """Weight by distance along x, then along y: at each distance the two neighbours first, then their weight."""
+    reach = taps.size - 1
     for axis in (1, 0):
-        n, out = field.shape[axis], field * taps[0]
-        part = (lambda s: (slice(None), s)) if axis else (lambda s: (s, slice(None)))
-        for d in range(1, min(taps.size, n)):
-            out[part(slice(0, n - d))] += field[part(slice(d, n))] * taps[d]
-            out[part(slice(d, n))] += field[part(slice(0, n - d))] * taps[d]
+        n = field.shape[axis]
+        wide = np.pad(field, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)])
+        out = field * taps[0]
+        for d in range(1, reach + 1):
+            left, right = (np.take(wide, np.arange(n) + reach + shift, axis) for shift in (-d, d))
+            out += (left + right) * taps[d]
         field = out
     return field
 
@@ -158,32 +164,70 @@ def box_sum(field, reach):
     )
 
 
+def look_around(a):
+    """Count who is up and who is armed, cell by cell: in reach by community, near home, and in sight of the posts."""
+    C, (ny, nx) = a.armed.shape[0], a.armed.shape[1:]
+    y, x = np.divmod(np.arange(ny * nx), nx)
+
+    def around(cell):
+        return (abs(y - cell // nx) <= a.sight) & (abs(x - cell % nx) <= a.sight)
+
+    armed, own = np.zeros_like(a.armed), np.zeros_like(a.up_at)
+    total, everyone = np.zeros(ny * nx, np.int64), np.zeros(a.post_cell.size, np.int64)
+    for c in range(C):
+        sites_of_c = [s for g in a.groups if a.community[g] == c for s in range(a.first_site[g], a.last_site[g])]
+        up, posted = np.zeros(ny * nx, np.int64), np.zeros(ny * nx, F)
+        for s in sites_of_c:
+            up[a.site_cell[s]] += a.up_at[s]
+            total[a.post_cell[a.post_of[s]]] += a.up_at[s]
+            posted[a.post_cell[a.post_of[s]]] += F(a.armed_at[s])
+        armed[c] = blur(posted.reshape(ny, nx), a.taps)
+        for s in sites_of_c:
+            own[s] = up[around(a.site_cell[s])].sum()
+    for g in a.groups:
+        for k in range(a.first_post[g], a.last_post[g]):
+            everyone[k] = total[around(a.post_cell[k])].sum()
+    return armed, own, everyone
+
+
 def perceive(a):
-    """Return the table of sites, row by row as the propensity is written in `sim.mobilisation`."""
-    rows, total = [], 0.0
-    for s in range(a.cells.size):
-        home, post = a.cells[s], a.posts[s]
-        theirs, facing = float(a.theirs_at[home]), float(a.theirs_at[post])
-        armed = float(a.theirs_at[home] + a.ours_at[home])  # a float32 sum
-        threat = a.threat_fire * theirs / (armed + a.fire_half)
-        total += threat
-        soldiers = a.soldiers * float(a.soldiers_at[post])
-        rounded = {"raw": lambda r: r, "floor": math.floor, "round": round}[a.rule]
-        active = int(a.everyone[s])
-        arrest, arrest_up = (1.0 - math.exp(-a.k_state * rounded(soldiers / n)) for n in (active + 1, max(1, active)))
-        fire = a.opponent * facing / (facing + a.opponent_half)
-        share = min(1.0, int(a.own[s]) / max(1.0, float(a.kin[s])))
-        rows.append(
-            (
-                a.base + threat + a.imitation * share,
-                arrest + fire,
-                arrest_up + fire,
-                a.hit * theirs + a.front_danger,
-                a.hit * facing + a.front_danger,
-                a.detain * soldiers,
+    """Return the tables of sites and posts, row by row as the propensity is written in `sim.mobilisation`."""
+    S, K, G = a.site_cell.size, a.post_cell.size, a.community.size
+    by_site, by_post, threats = np.zeros((2, S), F), np.zeros((4, K), F), np.zeros(G)
+    groups = np.zeros((G, kernel.GROUP_COLUMNS), F)
+    rounded = {"raw": lambda r: r, "floor": math.floor, "round": round}[a.rule]
+    armed = a.armed.reshape(a.armed.shape[0], -1)
+    for g in a.groups:
+        c = a.community[g]
+        theirs_at = np.zeros(armed.shape[1], F)
+        for o in range(armed.shape[0]):
+            if o != c and a.hostility[o, c] > 0:
+                theirs_at += F(a.hostility[o, c]) * armed[o]
+        felt = []
+        for s in range(a.first_site[g], a.last_site[g]):
+            home = a.site_cell[s]
+            theirs = float(theirs_at[home])
+            felt.append(a.threat_fire * theirs / (float(theirs_at[home] + armed[c, home]) + a.fire_half))
+            share = min(1.0, int(a.own[s]) / max(1.0, float(a.kin[s])))
+            by_site[:, s] = a.base[g] + felt[-1] + a.imitation * share, a.hit[g] * theirs + a.front_danger[g]
+        total = 0.0
+        for one in felt:
+            total += one
+        threats[g] = total / max(1, len(felt))
+        for k in range(a.first_post[g], a.last_post[g]):
+            facing = float(theirs_at[a.post_cell[k]])
+            soldiers, active = a.soldiers * float(a.soldiers_at[a.post_cell[k]]), int(a.everyone[k])
+            arrest, arrest_up = (
+                1.0 - math.exp(-a.k_state * rounded(soldiers / n)) for n in (active + 1, max(1, active))
             )
-        )
-    return np.array(rows, np.float64).astype(np.float32).T, total / max(1, a.cells.size)
+            fire = a.opponent * facing / (facing + a.opponent_half)
+            by_post[:, k] = (
+                arrest + fire, arrest_up + fire, a.hit[g] * facing + a.front_danger[g], a.detain[g] * soldiers,
+            )  # fmt: skip
+        here, there = slice(a.first_site[g], a.last_site[g]), slice(a.first_post[g], a.last_post[g])
+        groups[g, kernel.MOST_DANGER] = by_site[1, here].max(initial=0.0)
+        groups[g, [kernel.MOST_DANGER_UP, kernel.MOST_DETAIN]] = by_post[2:, there].max(axis=1, initial=0.0)
+    return by_site, by_post, groups, threats
 
 
 # --- random residents
@@ -202,7 +246,8 @@ def people(rng, n, calm_hours=False):
     rates[exposed] = rng.uniform(size=3)
     table = np.abs(rng.normal(size=(kernel.SITE_COLUMNS, ends.size)) * scale)
     table[kernel.PULL] = rng.normal(size=ends.size)
-    table *= rng.uniform(size=table.shape) < 0.8  # some sites are quiet
+    table *= rng.uniform(size=table.shape) < rng.choice([0.0, 0.8, 0.8, 0.8])  # some sites are quiet, or all
+    posts = np.abs(rng.normal(size=(kernel.POST_COLUMNS, rng.integers(1, ends.size + 1))) * scale)
     return SimpleNamespace(
         state=rng.integers(0, 8, n).astype(np.uint8),
         able=rng.integers(0, 2, n).astype(np.uint8),
@@ -211,6 +256,8 @@ def people(rng, n, calm_hours=False):
         ties=rng.uniform(size=n).astype(np.float32),
         lived=(rng.uniform(size=n) * 0.2).astype(np.float32),
         sites=table.astype(np.float32),
+        posts=posts.astype(np.float32),
+        post_of=rng.integers(0, posts.shape[1], ends.size),
         site_ends=ends.astype(np.int64),
         site_of_row=np.searchsorted(ends, np.arange(n), side="right"),
         of_group=(np.abs(rng.normal(size=kernel.GROUP_COLUMNS)) * scale).astype(np.float32),
@@ -220,16 +267,29 @@ def people(rng, n, calm_hours=False):
     )  # fmt: skip
 
 
-def compiled(p, cuts=(), decide=kernel.decide):
-    """Run the kernel over the rows in pieces; return what the plain version returns."""
-    decided, lived = np.full(p.hi, 99, np.uint8), p.lived.copy()
-    for lo, hi in pairwise((p.lo, *sorted(cuts), p.hi)):
-        if lo < hi:
-            decide(
-                p.state, p.able, p.hardship, p.aversion, p.ties, lived, p.sites, p.site_ends, int(p.site_of_row[lo]),
-                p.of_group, p.rates, lo, hi, p.first, np.uint64(p.lane), np.uint64(p.step), np.uint64(p.decision),
-                *KEY, decided,
-            )  # fmt: skip
+def bound(groups, sites, posts):
+    """Put the greatest danger and risk of detention among the sites and posts where `perceive` would."""
+    groups[..., kernel.MOST_DANGER] = sites[kernel.DANGER].max()
+    groups[..., kernel.MOST_DANGER_UP] = posts[kernel.DANGER_UP].max()
+    groups[..., kernel.MOST_DETAIN] = posts[kernel.DETAIN].max()
+    return groups
+
+
+def compiled(p, cuts=(), together=False):
+    """Run the kernel over the rows in pieces, in one call or several; return what the plain version returns."""
+    bound(p.of_group, p.sites, p.posts)
+    decided, lived = p.state.copy(), p.lived.copy()
+    rows, then = np.full(p.hi, 2**32 - 1, np.uint32), np.full(p.hi, 99, np.uint8)
+    pieces = [(0, lo, hi) for lo, hi in pairwise((p.lo, *sorted(cuts), p.hi)) if lo < hi]
+    for jobs in [pieces] if together else [[piece] for piece in pieces]:
+        count = kernel.decide(
+            np.array(jobs), np.array([p.first]), np.array([p.lane], np.uint64), p.state, p.able, p.hardship,
+            p.aversion, p.ties, lived, p.site_of_row.astype(np.uint32), p.site_ends, p.post_of, p.sites, p.posts,
+            p.of_group[None], p.rates, np.uint64(p.step), np.uint64(p.decision), *KEY, rows, then,
+        )  # fmt: skip
+        listed = slice(jobs[0][1], jobs[0][1] + count)
+        assert np.all(then[listed] != p.state[rows[listed]]), "those who change state, and no others"
+        decided[rows[listed]] = then[listed]
     return decided, lived
 
 
@@ -257,9 +317,11 @@ def test_residents_decide_as_in_the_plain_version(rng, n):
 @often
 def test_it_does_not_matter_how_the_rows_are_split(rng, cuts):
     p = people(rng, 3000)
-    whole, parts = compiled(p), compiled(p, cuts)
-    assert same_bits(parts[0], whole[0])
-    assert same_bits(parts[1], whole[1])
+    whole = compiled(p)
+    for together in (False, True):
+        parts = compiled(p, cuts, together)
+        assert same_bits(parts[0], whole[0])
+        assert same_bits(parts[1], whole[1])
 
 
 def test_exponentials_are_those_of_the_plain_version_and_accurate():
@@ -278,47 +340,112 @@ def test_chances_are_those_of_the_plain_version_and_accurate():
     assert np.abs(ours / (-np.expm1(-wide) / wide) - 1).max() < 7e-7
 
 
-@given(st.integers(0, 2**32 - 600), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+@given(st.integers(0, 2**23 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 @often
-def test_luck_is_the_first_philox_word_of_each_row(row, lane, step):
+def test_luck_is_a_philox_word_of_its_own_for_each_row(block, lane, step):
     luck = np.empty(512, np.float32)
-    kernel.fill_luck(luck, 512, *map(np.uint64, (row, lane, step, 77)), *KEY)
-    assert same_bits(luck, fill_luck(np.arange(row, row + 512), lane, step, 77))
+    kernel.fill_luck(luck, *map(np.uint64, (block, lane, step, 77)), *KEY)
+    assert same_bits(luck, fill_luck(np.arange(512 * block, 512 * (block + 1)), lane, step, 77))
     assert 0.0 <= luck.min() <= luck.max() <= 1.0
+
+
+def test_the_bound_that_the_shortlist_rests_on_is_one():
+    """At least the logistic as the loop rounds it, and not so loose that everyone would be on the list."""
+    x = np.concatenate([np.linspace(-200, 200, 80_001), np.linspace(-2, 2, 20_001), [-np.inf, np.inf]]).astype(F)
+    bound = np.array([kernel.logistic_bound(v) for v in x], np.float32)
+    eager = F(1) / (F(1) + exp32(-x))
+    assert np.all(bound * kernel.SLACK >= eager)
+    tight = np.minimum(1.0, np.exp(np.clip(x.astype(float), -79, 0)))
+    assert np.all(bound[x > -79] <= 1.07 * tight[x > -79])
 
 
 @given(seeds, st.sampled_from(["raw", "floor", "round"]))
 @often
-def test_sites_are_perceived_as_in_the_plain_version(rng, rule):
+def test_sites_and_posts_are_perceived_as_in_the_plain_version(rng, rule):
     a = surroundings(rng, rule)
-    out = np.full((kernel.SITE_COLUMNS, a.cells.size), np.nan, np.float32)
-    threat = perceived(a, out)
-    table, mean = perceive(a)
-    assert same_bits(out, table.copy())
-    assert threat == mean
+    for ours, plain in zip(perceived(a), perceive(a), strict=True):
+        assert same_bits(ours, plain)
 
 
-def surroundings(rng, rule="raw", n=30, cells=50):
-    """Draw what the residents of a few sites may see."""
+@given(seeds)
+@often
+def test_residents_look_around_as_in_the_plain_version(rng):
+    a = surroundings(rng)
+    for ours, plain in zip(looked(a), look_around(a), strict=True):
+        assert same_bits(ours, plain)
 
-    def some(scale):
-        return float(rng.choice([0.0, rng.uniform() * scale]))
 
+@given(seeds)
+@often
+def test_the_armed_are_mustered_as_in_the_plain_version(rng):
+    a = surroundings(rng)
+    ends = np.cumsum(rng.integers(1, 5, a.site_cell.size))
+    site, group = np.repeat(np.arange(ends.size), np.diff(ends, prepend=0)), np.zeros(ends[-1], np.int64)
+    for g in range(a.community.size):
+        group[(site >= a.first_site[g]) & (site < a.last_site[g])] = g
+    state, able = rng.integers(0, 3, site.size).astype(np.uint8), rng.integers(0, 2, site.size).astype(np.uint8)
+    rank, share = rng.uniform(size=site.size).astype(F), rng.uniform(size=a.community.size)
+    weight = rng.integers(1, 4, a.community.size)
+    up_at = np.bincount(site, weight[group] * (state == MOBILISED), ends.size).astype(np.int64)
+    armed_at, armed_up = np.full(ends.size, -1), np.full(a.community.size, -1)
+    sites.muster(a.groups, a.first_site, a.last_site, ends, up_at, state, able, rank, share, weight, armed_at, armed_up)
+    armed = weight[group] * ((state == MOBILISED) & (able == 1) & (rank < share[group]))
+    assert np.array_equal(armed_at, np.bincount(site, armed, ends.size))
+    assert np.array_equal(armed_up, np.bincount(group, armed, a.community.size))
+
+
+def surroundings(rng, rule="raw", n=30, shape=(7, 6)):
+    """Draw what the residents of a few sites may see: four groups of three communities, two of them in one."""
+    cells, C = shape[0] * shape[1], 3
+
+    def some(scale, size=None):
+        return float(rng.choice([0.0, 1.0])) * rng.uniform(size=size) * scale
+
+    cuts = np.sort(rng.integers(0, n + 1, 3))
+    first, last = np.array([0, *cuts]), np.array([*cuts, n])
+    of_group = np.searchsorted(last, np.arange(n), side="right")
+    posts = [rng.integers(0, cells, rng.integers(1, 5)) for _ in range(4)]
+    last_post = np.cumsum([len(p) for p in posts])
+    first_post = last_post - [len(p) for p in posts]
+    up_at = rng.integers(0, 9, n) * rng.integers(0, 2, n) * int(rng.integers(0, 4) > 0)
     return SimpleNamespace(
-        cells=rng.integers(0, cells, n), posts=rng.integers(0, cells, n),
-        theirs_at=(rng.exponential(30, cells) * rng.integers(0, 2, cells)).astype(F),
-        ours_at=rng.exponential(30, cells).astype(F), soldiers_at=rng.uniform(size=cells),
-        everyone=rng.integers(0, 60, n), own=rng.integers(0, 40, n), kin=rng.integers(0, 80, n).astype(np.float64),
-        base=some(1.0), threat_fire=some(1.0), fire_half=1.0 + some(50), imitation=some(2.0), k_state=some(3.0),
-        rule=rule, opponent=some(2.0), opponent_half=1.0 + some(60), soldiers=some(900), hit=some(1e-3),
-        front_danger=some(1e-3), detain=some(1e-4),
+        groups=np.arange(4), community=rng.integers(0, C, 4), first_site=first, last_site=last,
+        first_post=first_post, last_post=last_post, site_cell=rng.integers(0, cells, n),
+        post_of=np.array([rng.integers(first_post[g], last_post[g]) for g in of_group], np.int64),
+        post_cell=np.concatenate(posts), up_at=up_at, armed_at=up_at * rng.integers(0, 2, n),
+        sight=int(rng.integers(0, 4)),
+        taps=rng.uniform(size=rng.integers(1, 5)).astype(F),
+        armed=(rng.exponential(30, (C, *shape)) * rng.integers(0, 2, (C, *shape))).astype(F),
+        hostility=rng.uniform(size=(C, C)) * rng.integers(0, 2, (C, C)), soldiers_at=rng.uniform(size=cells),
+        soldiers=float(some(900)), everyone=rng.integers(0, 60, last_post[-1]), own=rng.integers(0, 40, n),
+        kin=rng.integers(0, 80, n).astype(np.float64), base=some(1.0, 4), hit=some(1e-3, 4), front_danger=some(1e-3, 4),
+        detain=some(1e-4, 4), threat_fire=float(some(1.0)), fire_half=float(1.0 + some(50)), imitation=float(some(2.0)),
+        k_state=float(some(3.0)), opponent=float(some(2.0)), opponent_half=float(1.0 + some(60)), rule=rule,
     )  # fmt: skip
 
 
-def perceived(a, out):
-    """Let the kernel look at the same."""
-    rest = vars(a) | {"rule": ("raw", "floor", "round").index(a.rule)}
-    return sites.perceive(*rest.values(), out)
+def looked(a):
+    """Let the kernel look around."""
+    armed, own, everyone = np.full_like(a.armed, np.nan), np.full_like(a.up_at, -1), np.full(a.post_cell.size, -1)
+    sites.look_around(
+        a.groups, a.community, a.first_site, a.last_site, a.first_post, a.last_post, a.site_cell, a.post_of,
+        a.post_cell, a.up_at, a.armed_at, a.sight, a.taps, armed, own, everyone,
+    )  # fmt: skip
+    return armed, own, everyone
+
+
+def perceived(a):
+    """Let the kernel perceive the same."""
+    by_site, by_post = np.full((2, a.site_cell.size), np.nan, F), np.full((4, a.post_cell.size), np.nan, F)
+    groups, threat = np.zeros((a.community.size, kernel.GROUP_COLUMNS), F), np.full(a.community.size, np.nan)
+    weights = np.array([a.threat_fire, a.fire_half, a.imitation, a.k_state, a.opponent, a.opponent_half])
+    sites.perceive(
+        a.groups, a.community, a.first_site, a.last_site, a.first_post, a.last_post, a.site_cell, a.post_cell,
+        a.armed.reshape(a.armed.shape[0], -1), a.hostility, a.soldiers_at, a.soldiers, a.everyone, a.own, a.kin, a.base,
+        a.hit, a.front_danger, a.detain, weights, ("raw", "floor", "round").index(a.rule), by_site, by_post, groups,
+        threat,
+    )  # fmt: skip
+    return by_site, by_post, groups, threat
 
 
 @given(seeds, st.integers(1, 12), st.integers(1, 12), st.integers(0, 15))
@@ -326,8 +453,8 @@ def perceived(a, out):
 def test_what_is_in_reach_is_weighted_as_in_the_plain_version(rng, ny, nx, reach):
     field = (rng.exponential(10, (ny, nx)) * rng.integers(0, 2, (ny, nx))).astype(F)
     taps = rng.uniform(size=reach + 1).astype(F)
-    out, middle = np.full((ny, nx), np.nan, F), np.full((ny, nx), np.nan, F)
-    raster.blur(field, taps, middle, out)
+    out = np.full((ny, nx), np.nan, F)
+    raster.blur(field, taps, out)
     assert same_bits(out, blur(field, taps))
 
 
@@ -335,7 +462,7 @@ def test_weights_by_distance_are_those_of_a_full_convolution():
     rng = np.random.default_rng(1)
     field, taps = rng.exponential(10, (9, 7)).astype(F), np.exp(-2.0 * (np.arange(5) / 4) ** 2).astype(F)
     out = np.empty_like(field)
-    raster.blur(field, taps, np.empty_like(field), out)
+    raster.blur(field, taps, out)
     for y, x in np.ndindex(9, 7):
         near = [(v, u) for v, u in np.ndindex(9, 7) if abs(v - y) < 5 and abs(u - x) < 5]
         exact = sum(float(field[v, u]) * float(taps[abs(v - y)]) * float(taps[abs(u - x)]) for v, u in near)
@@ -346,9 +473,21 @@ def test_weights_by_distance_are_those_of_a_full_convolution():
 @often
 def test_what_is_in_sight_is_counted_exactly(rng, ny, nx, reach):
     field = rng.integers(0, 1000, (ny, nx))
-    table, out = np.zeros((ny + 1, nx + 1), np.int64), np.full((ny, nx), -1)
-    raster.box_sum(field, reach, table, out)
+    out = np.full((ny, nx), -1)
+    raster.box_sum(field, reach, out)
     assert np.array_equal(out, box_sum(field, reach))
+
+
+@given(seeds, st.integers(1, 20), st.integers(1, 9))
+@often
+def test_posts_are_the_nearest_and_the_first_of_equals(rng, n, width):
+    among, cells = rng.choice(90, n, replace=False), rng.integers(0, 90, 15)
+    among.sort()
+    out = np.full(15, -1)
+    raster.nearest(among, cells, width, out)
+    (y, x), (to_y, to_x) = np.divmod(cells, width), np.divmod(among, width)
+    gap = (y[:, None] - to_y) ** 2 + (x[:, None] - to_x) ** 2
+    assert np.array_equal(out, among[np.argmin(gap, axis=1)])
 
 
 # --- threads, and no compiler
@@ -364,9 +503,11 @@ def two_quarters():
     rng = np.random.default_rng(3)
     residents.state[:] = rng.integers(0, 8, residents.state.size)
     p = people(rng, 8, calm_hours=True)
+    residents._count()
     table = np.abs(rng.normal(size=(kernel.SITE_COLUMNS, city.site_cell.size))).astype(F)
+    posts = np.abs(rng.normal(size=(kernel.POST_COLUMNS, city.post_cell.size))).astype(F)
     groups = np.abs(rng.normal(size=(city.groups, kernel.GROUP_COLUMNS))).astype(F)
-    return residents, p.rates, table, groups, np.tile([0.5, 1.0], (city.groups, 1))
+    return residents, p.rates, table, posts, bound(groups, table, posts), np.tile([0.5, 1.0], (city.groups, 1))
 
 
 def test_one_thread_and_two_give_the_same_hour():
@@ -386,18 +527,17 @@ def test_one_thread_and_two_give_the_same_hour():
 
 def everything(rng):
     """Run every kernel of this file once and return the bits."""
-    p, looked = people(rng, 600), []
+    p, seen = people(rng, 600), []
     for rule in ("raw", "floor", "round") * 4:
         a = surroundings(rng, rule)
-        out = np.empty((kernel.SITE_COLUMNS, a.cells.size), F)
-        looked += [np.float64(perceived(a, out)), out]
+        seen += [*looked(a), *perceived(a)]
     field, reached = rng.exponential(10, (6, 5)).astype(F), np.empty((6, 5), F)
-    raster.blur(field, rng.uniform(size=3).astype(F), np.empty_like(field), reached)
-    counts, seen = rng.integers(0, 9, (6, 5)), np.empty((6, 5), np.int64)
-    raster.box_sum(counts, 2, np.zeros((7, 6), np.int64), seen)
+    raster.blur(field, rng.uniform(size=3).astype(F), reached)
+    counts, in_sight = rng.integers(0, 9, (6, 5)), np.empty((6, 5), np.int64)
+    raster.box_sum(counts, 2, in_sight)
     chance = Chance(8)
     drawn = [*chance.uniforms("x", 1, np.arange(9)), chance.poisson("y", 2, 30.0), chance.binomial("z", 3, 900, 0.7)]
-    arrays = (*compiled(p), *looked, reached, seen, np.array(drawn))
+    arrays = (*compiled(p), *seen, reached, in_sight, np.array(drawn))
     return "".join(array.tobytes().hex() for array in arrays)
 
 
@@ -418,11 +558,12 @@ def alike(state, n, **said):
     """Build n residents alike in one state, under the hazards of an ordinary bad hour."""
     rates = np.zeros(kernel.RATES, F)
     rates[:] = 0.3, 0.2, 0.05, 0.25, 0.4, 0.3, 0.1, 0.15, 0.12, 0.2, 0.1, 0.05, 1.0, 0.5, 1.0, 0.2
-    group = np.array([0.6, 0.3, 0.2, 0.07, 0.09, 0.04, 0.11], F)
-    site = np.array([[0.1], [0.9], [0.85], [0.15], [0.25], [0.13]], F)
+    group = np.array([0.6, 0.3, 0.2, 0.07, 0.09, 0.04, 0.11, 0.0, 0.0, 0.0], F)
+    site, post = np.array([[0.1], [0.15]], F), np.array([[0.9], [0.85], [0.25], [0.13]], F)
     p = people(np.random.default_rng(1), n)
     p.state[:], p.able[:], p.hardship[:], p.aversion[:], p.ties[:], p.lived[:] = state, 1, 0.7, 0.4, 0.5, 0.01
     p.sites, p.site_ends, p.site_of_row = site, np.array([n]), np.zeros(n, np.int64)
+    p.posts, p.post_of = post, np.zeros(1, np.int64)
     p.of_group, p.rates, p.step = group, rates, 17
     vars(p).update(said)
     return p
@@ -490,8 +631,9 @@ def test_each_declared_transition_happens_and_no_other_ever_does():
 
 
 def test_the_plain_hazards_are_those_declared():
-    to, _ = hazards(people(np.random.default_rng(5), 20_000, calm_hours=True))
-    p = people(np.random.default_rng(5), 20_000, calm_hours=True)
+    p = people(np.random.default_rng(6), 20_000, calm_hours=True)
+    assert p.sites[kernel.DANGER].any()
+    to, _ = hazards(p)
     possible = {(s, k) for k, h in to.items() for s in range(8) if np.any(h[p.state == s] > 0)}
     assert possible == declared()
 
@@ -524,18 +666,33 @@ def test_states_are_only_read():
 # --- speed
 
 
+PACKED = {
+    "fill_luck": {"pmuludq": 20},  # 10 rounds of two products
+    "shortlist": {"mulps": 5},
+    "shortlist_in_danger": {"mulps": 10, "divps": 2},  # heavy, leaving
+    "weigh": {"mulps": 20, "divps": 4},  # eager, heavy, leaving, x, and chance_per_hazard
+}
+"""Instructions of each hot loop that must stand in packed form, several residents at once."""
+WORDS = ("block", "lane", "step", "decision")
+
+
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 instructions")
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the compiler is switched off")
-def test_the_loop_over_residents_is_vectorised():
-    """Each division and multiplication of the hot loop stands in packed form, several residents at once."""
-    compiled(people(np.random.default_rng(1), 4))
-    fresh = njit(nogil=True, error_model="numpy")(kernel.decide.py_func)  # what comes from the cache shows no code
-    fresh.compile(kernel.decide.signatures[0])
+@pytest.mark.parametrize("loop", PACKED)
+def test_a_hot_loop_is_no_longer_vectorised(loop):
+    kernel_alone = getattr(kernel, loop).py_func
+    fresh = njit(nogil=True, error_model="numpy")(kernel_alone)  # what comes from the cache shows no code
+    bytes_, singles = np.zeros(16, np.uint8), np.ones(1024, np.float32)
+    by_name = {
+        "state": bytes_,
+        "able": bytes_,
+        "maybe": bytes_,
+        "then": bytes_,
+        "those": np.ones((11, 32), F),
+        "here": np.ones((4, 32), F),
+    }
+    wanted = list(signature(kernel_alone).parameters)
+    fresh(*(np.uint64(1) if len(w) < 3 or w in WORDS else by_name.get(w, singles) for w in wanted))
     (code,) = fresh.inspect_asm().values()
-
-    def packed(name):
-        return len(re.findall(rf"\bv?{name}\b", code))
-
-    assert packed("divps") >= 5  # in `decide`: eager, heavy, leaving, x, and chance_per_hazard
-    assert packed("mulps") >= 30
-    assert packed("pmuludq") >= 20  # Philox: 10 rounds of two products
+    for name, at_least in PACKED[loop].items():
+        assert len(re.findall(rf"\bv?{name}\b", code)) >= at_least, name

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import small
+from test_resident_kernel import perceived, surroundings
 
 from sim.chance import Chance
 from sim.kernels import residents as kernel
-from sim.kernels import sites
 from sim.model import SpilloverModel
 from sim.neighbourhoods import City
 from sim.residents import MOBILISED
@@ -190,16 +190,12 @@ def test_the_buffer_halves_fire_at_its_half_and_never_raises_it():
 
 
 def test_people_are_detained_only_with_soldiers_in_sight_of_their_post():
-    cells, posts = np.array([0, 1, 2]), np.array([0, 0, 2])
-    nobody, none = np.zeros(3, np.float32), np.zeros(3, np.int64)
-    in_sight = np.array([0.0, 1.0, 0.5])
-    for soldiers in (0.0, 200.0):
-        out = np.empty((kernel.SITE_COLUMNS, 3), np.float32)
-        sites.perceive(
-            cells, posts, nobody, nobody, in_sight, none, none, np.ones(3), 0.0,
-            0.0, 1.0, 0.0, 0.0, 0, 0.0, 1.0, soldiers, 0.0, 0.0, 0.01, out,
-        )  # fmt: skip
-        assert np.allclose(out[kernel.DETAIN], [0.0, 0.0, 0.01 * 0.5 * soldiers])
+    a = surroundings(np.random.default_rng(1))
+    a.detain[:], a.soldiers_at[:] = 0.01, 0.0
+    a.soldiers_at[a.post_cell[1]] = 0.5
+    for a.soldiers in (0.0, 200.0):
+        detained = perceived(a)[1][kernel.DETAIN]
+        assert np.allclose(detained, np.where(a.post_cell == a.post_cell[1], 0.01 * 0.5 * a.soldiers, 0.0))
 
 
 def test_soldiers_stand_along_the_line_and_no_more_than_all_are_in_sight():

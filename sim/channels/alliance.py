@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 from sim.seen import Seen
@@ -46,6 +47,6 @@ class AllianceParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: AllianceParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    from_abroad = seen.engaged.sum(axis=0) * theatre.outside  # [F]
-    x = (from_abroad @ theatre.hostile_to)[city.community]
+    x = np.empty(city.groups)
+    kernels.channels.alliance(seen.engaged, theatre.outside, theatre.hostile_to, city.community, x)
     return np.asarray(x / (x + p.fighters_half))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 from sim.seen import Seen
@@ -48,7 +49,9 @@ class ArmsParameters(Parameters):
 
 def leak(seen: Seen, city: City, theatre: Theatre, p: ArmsParameters, step_h: float) -> Floats:
     """Return by how much the share of those with a weapon rises in an hour, [G]."""
-    passing = (seen.through_t @ theatre.constituency)[city.place, city.community]  # t/day
-    weapons = p.weight * p.weapons_per_tonne * passing * step_h / 24.0
-    everyone = np.bincount(city.place, city.able_people * 1.0, minlength=len(theatre.places))[city.place]
-    return np.divide(weapons, everyone, out=np.zeros(city.groups), where=everyone >= 0.5)
+    more = np.empty(city.groups)
+    kernels.channels.arms(
+        seen.through_t, theatre.constituency, city.able_people, city.place, city.community,
+        p.weight * p.weapons_per_tonne, step_h, more,
+    )  # fmt: skip
+    return more

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 from sim.seen import Seen
@@ -85,7 +86,11 @@ class FightersParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: FightersParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    x = seen.volunteer_toll.sum(axis=1) + p.trapped_weight * _siege(seen, city) * seen.volunteers
+    x = np.empty(city.groups)
+    kernels.channels.fighters(
+        seen.volunteer_toll, seen.volunteers, seen.siege, city.volunteer_place, city.volunteer_faction,
+        p.trapped_weight, x,
+    )  # fmt: skip
     return np.asarray(x / (x + p.toll_half))
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 from sim.seen import Seen
@@ -58,13 +59,17 @@ class KinParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: KinParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    kindred = theatre.solidarity - np.eye(len(theatre.communities))
-    felt = (seen.toll @ kindred.T)[:, city.community].T  # [G, P] of those in solidarity
-    felt += np.maximum(0.0, seen.beyond[:, city.community].T - seen.volunteer_toll)  # and of one's own
-    ties = city.ties.copy()
-    ties[np.arange(city.groups), city.place] = 0.0
-    if p.kin_in_power:
-        held = np.minimum(1.0, seen.control @ theatre.constituency)  # [P, C] share held by one's own
-        ties = ties * (1.0 - p.kin_in_power * held[:, city.community].T)
-    x = (ties * felt).sum(axis=1)
+    x = np.empty(city.groups)
+    kernels.channels.kin(
+        seen.toll, seen.beyond, seen.volunteer_toll, theatre.kindred, city.ties, _felt(seen, theatre, p),
+        city.place, city.community, x,
+    )  # fmt: skip
     return np.asarray(x / (x + p.toll_half))
+
+
+def _felt(seen: Seen, theatre: Theatre, p: KinParameters) -> Floats:
+    """Return what is felt of a toll where one's own hold the place, [P, C]."""
+    if not p.kin_in_power:
+        return np.ones(seen.toll.shape)
+    held = np.minimum(1.0, seen.control @ theatre.constituency)  # share held by one's own
+    return np.asarray(1.0 - p.kin_in_power * held)

@@ -46,7 +46,7 @@ class NewsParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: NewsParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    return np.clip(seen.news[city.community], 0.0, 1.0)
+    return np.minimum(1.0, np.maximum(0.0, seen.news[city.community]))
 
 
 def fade(theatre: Theatre, p: NewsParameters, step_h: float) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.neighbourhoods import City
 from sim.parameters import Parameters, param
 from sim.seen import Seen
@@ -56,8 +57,8 @@ class ProximityParameters(Parameters):
 
 def alarm(seen: Seen, city: City, theatre: Theatre, p: ProximityParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
-    others = seen.toll @ (1.0 - theatre.solidarity).T  # [P, C] toll of those who do not count as one's own
-    near = np.exp(-theatre.distance_km[city.place] / p.reach_km)  # [G, P]
-    near[np.arange(city.groups), city.place] = 0.0
-    x = (near * others[:, city.community].T).sum(axis=1)
+    others = seen.toll @ theatre.strange.T  # [P, C] toll of those who do not count as one's own
+    felt = np.empty((city.groups, len(theatre.places)))
+    kernels.channels.proximity(others, theatre.nearness(p.reach_km), city.place, city.community, felt)
+    x = felt.sum(axis=1)
     return np.asarray(x / (x + p.toll_half))

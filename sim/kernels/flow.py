@@ -28,6 +28,7 @@ from typing import Any, cast
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
@@ -39,6 +40,11 @@ UNREACHED = 2**62
 def kernel[F: Callable[..., Any]](function: F) -> F:
     """Compile a loop over arrays, keeping its declared type."""
     return cast(F, njit(cache=True, nogil=True)(function))
+
+
+def part[F: Callable[..., Any]](function: F) -> F:
+    """Compile into the kernels that call it, without a wrapper of its own; from Python it stays a plain function."""
+    return register_jitable(nogil=True)(function)
 
 
 @kernel
@@ -56,10 +62,12 @@ def min_cost_max_flows(
 ) -> tuple[Int, Int]:
     """Solve one graph under many capacities int64[cases, arcs]: flow of that shape, value int64[cases]."""
     first, leaving = _adjacency(nodes, tail, head)
-    flow = np.empty_like(capacity)
+    flow = np.empty(capacity.shape, np.int64)
     value = np.empty(capacity.shape[0], np.int64)
     for case in range(capacity.shape[0]):
-        flow[case], value[case] = _solve(first, leaving, tail, head, capacity[case], cost, source, sink)
+        solved, value[case] = _solve(first, leaving, tail, head, capacity[case], cost, source, sink)
+        for arc in range(solved.size):
+            flow[case, arc] = solved[arc]
     return flow, value
 
 
@@ -95,7 +103,12 @@ def minimum_cut(nodes: int, tail: Int, head: Int, capacity: Int, flow: Int, sour
     Their capacities add up to the value of the maximum flow: closing them stops it altogether.
     """
     reached = residual_reach(nodes, tail, head, capacity, flow, source)
-    return np.flatnonzero(reached[tail] & ~reached[head] & (capacity > 0))
+    cut, count = np.empty(tail.size, np.int64), 0
+    for arc in range(tail.size):
+        if reached[tail[arc]] and not reached[head[arc]] and capacity[arc] > 0:
+            cut[count] = arc
+            count += 1
+    return cut[:count]
 
 
 @kernel
@@ -137,7 +150,7 @@ def paths_of(nodes: int, tail: Int, head: Int, flow: Int, source: int, sink: int
 # A residual arc is numbered 2 * arc along the arc and 2 * arc + 1 against it.
 
 
-@kernel
+@part
 def _adjacency(nodes: int, tail: Int, head: Int) -> tuple[Int, Int]:
     """List the residual arcs leaving node n, by number, as leaving[first[n] : first[n + 1]]."""
     first = np.zeros(nodes + 1, np.int64)
@@ -156,7 +169,7 @@ def _adjacency(nodes: int, tail: Int, head: Int) -> tuple[Int, Int]:
     return first, leaving
 
 
-@kernel
+@part
 def _solve(
     first: Int, leaving: Int, tail: Int, head: Int, capacity: Int, cost: Int, source: int, sink: int
 ) -> tuple[Int, int]:
@@ -180,7 +193,7 @@ def _solve(
     return room[1::2].copy(), value
 
 
-@kernel
+@part
 def _cheapest_path(
     first: Int, leaving: Int, to: Int, room: Int, price: Int, potential: Int, source: int, sink: int,
     distance: Int, came_by: Int, done: Bool,
@@ -205,7 +218,7 @@ def _cheapest_path(
                     distance[to[arc]], came_by[to[arc]] = there, arc
 
 
-@kernel
+@part
 def _push(to: Int, room: Int, came_by: Int, source: int, sink: int, most: int) -> int:
     """Fill the path found, by no more than `most`; return how much went."""
     amount, node = most, sink
@@ -220,7 +233,7 @@ def _push(to: Int, room: Int, came_by: Int, source: int, sink: int, most: int) -
     return amount
 
 
-@kernel
+@part
 def _settle_ties(
     first: Int, leaving: Int, tail: Int, head: Int, to: Int, room: Int, price: Int, potential: Int,
     came_by: Int, done: Bool,
@@ -251,7 +264,7 @@ def _settle_ties(
             room[2 * arc + 1] -= moved
 
 
-@kernel
+@part
 def _root(group: Int, node: int) -> int:
     """Return the node that stands for the group of this one, shortening the way to it."""
     while group[node] != node:
@@ -260,7 +273,7 @@ def _root(group: Int, node: int) -> int:
     return node
 
 
-@kernel
+@part
 def _detour(
     arc: int, first: Int, leaving: Int, tail: Int, head: Int, to: Int, room: Int, price: Int,
     potential: Int, came_by: Int, done: Bool, queue: Int,

@@ -14,11 +14,38 @@ from sim.kernels.chance import poisson_quantile, uniform
 
 Sizes = npt.NDArray[np.int64]
 
+BLOCK = 64
+"""Groups that are passed over at once in looking for a fighter's."""
+
+
+@njit(cache=True, nogil=True)
+def draw_sizes(
+    sizes: Sizes, strength: int, exponent: float,
+    lane: int, step: int, decision: int, k0: np.uint64, k1: np.uint64,
+) -> int:  # fmt: skip
+    """Fill sizes with draws from a power law until they add up to `strength`; return the number of groups."""
+    groups, left = 0, strength
+    while left > 0:
+        u = uniform(groups, lane, step, decision, k0, k1)
+        sizes[groups] = min(left, int(u ** (-1.0 / (exponent - 1.0))))
+        left -= sizes[groups]
+        groups += 1
+    return groups
+
 
 @njit(cache=True, nogil=True)
 def group_of_fighter(sizes: Sizes, groups: int, fighter: int) -> int:
     """Return the group that holds fighter number `fighter`, counted through sizes[:groups]."""
-    for g in range(groups):
+    start = 0
+    while start + BLOCK <= groups:
+        together = 0
+        for g in range(start, start + BLOCK):
+            together += sizes[g]
+        if fighter < together:
+            break
+        fighter -= together
+        start += BLOCK
+    for g in range(start, groups):
         fighter -= sizes[g]
         if fighter < 0:
             return g

@@ -7,57 +7,84 @@ import numpy.typing as npt
 from numba import njit
 
 Field = npt.NDArray[np.float32]
-F = np.float32
+Counts = npt.NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def blur(field: Field, taps: Field, middle: Field, out: Field) -> None:
+def blur(field: Field, taps: Field, out: Field) -> None:
     """Weight `field` (ny, nx) by taps[|dy|] taps[|dx|] into `out`; cells beyond the edge count 0.
 
-    taps: (reach + 1,) float32 weights by distance in cells. `middle` is scratch of the same shape.
+    taps: (reach + 1,) float32 weights by distance in cells. At each distance the two neighbours are added before they
+    are weighted, along x and then along y. Rows in which nobody is are left out: they add nothing.
     """
     ny, nx = field.shape
     reach = taps.size - 1
+    wide = np.zeros(nx + 2 * reach, np.float32)
+    middle = np.zeros((ny + 2 * reach, nx), np.float32)
+    some = np.zeros(ny + 2 * reach, np.uint8)
     for y in range(ny):
-        row, mid = field[y], middle[y]
+        row = field[y]
         for x in range(nx):
-            mid[x] = row[x] * taps[0]
+            if row[x] != 0.0:
+                some[y + reach] = 1
+                break
+        if some[y + reach] == 0:
+            continue
+        to, centre = middle[y + reach], wide[reach : reach + nx]
+        for x in range(nx):
+            centre[x] = row[x]
+            to[x] = row[x] * taps[0]
         for d in range(1, reach + 1):
-            w = taps[d]
-            for x in range(nx - d):
-                mid[x] += row[x + d] * w
-            for x in range(nx - d):
-                mid[x + d] += row[x] * w
+            w, left, right = taps[d], wide[reach - d : reach - d + nx], wide[reach + d : reach + d + nx]
+            for x in range(nx):
+                to[x] += (left[x] + right[x]) * w
     for y in range(ny):
-        to, source = out[y], middle[y]
+        to, centre = out[y], middle[y + reach]
         for x in range(nx):
-            to[x] = source[x] * taps[0]
+            to[x] = centre[x] * taps[0]
         for d in range(1, reach + 1):
-            w = taps[d]
-            if y + d < ny:
-                below = middle[y + d]
+            if some[y + reach - d] or some[y + reach + d]:
+                w, above, below = taps[d], middle[y + reach - d], middle[y + reach + d]
                 for x in range(nx):
-                    to[x] += below[x] * w
-            if y - d >= 0:
-                above = middle[y - d]
-                for x in range(nx):
-                    to[x] += above[x] * w
+                    to[x] += (above[x] + below[x]) * w
 
 
 @njit(cache=True, nogil=True)
-def box_sum(field: npt.NDArray[np.int64], reach: int, table: npt.NDArray[np.int64], out: npt.NDArray[np.int64]) -> None:
-    """Sum integers `field` (ny, nx) over the square of cells within `reach`; exact.
-
-    `table` is scratch (ny + 1, nx + 1), the summed-area table.
-    """
+def box_sum(field: Counts, reach: int, out: Counts) -> None:
+    """Sum integers `field` (ny, nx) over the square of cells within `reach` into `out`; exact."""
     ny, nx = field.shape
-    for y in range(ny):
-        run = 0
+    strip, run = np.zeros(nx, np.int64), np.zeros(nx + 1, np.int64)
+    for y in range(min(reach, ny)):
+        row = field[y]
         for x in range(nx):
-            run += field[y, x]
-            table[y + 1, x + 1] = table[y, x + 1] + run
+            strip[x] += row[x]
     for y in range(ny):
-        y0, y1 = max(0, y - reach), min(ny, y + reach + 1)
+        if y + reach < ny:
+            row = field[y + reach]
+            for x in range(nx):
+                strip[x] += row[x]
+        if y - reach > 0:
+            row = field[y - reach - 1]
+            for x in range(nx):
+                strip[x] -= row[x]
         for x in range(nx):
-            x0, x1 = max(0, x - reach), min(nx, x + reach + 1)
-            out[y, x] = table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0]
+            run[x + 1] = run[x] + strip[x]
+        to = out[y]
+        for x in range(nx):
+            to[x] = run[min(nx, x + reach + 1)] - run[max(0, x - reach)]
+
+
+@njit(cache=True, nogil=True)
+def nearest(among: Counts, cells: Counts, width: int, out: Counts) -> None:
+    """Write the cell of `among` nearest to each of `cells` into `out`; ties go to the lower cell.
+
+    among: (m,), m > 0, and cells, out: (n,) numbers of cells of a raster `width` cells wide, row by row.
+    """
+    to_y, to_x = among // width, among % width
+    for i in range(cells.size):
+        y, x = cells[i] // width, cells[i] % width
+        least = np.int64(2**62)
+        for k in range(among.size):
+            gap = (to_y[k] - y) ** 2 + (to_x[k] - x) ** 2
+            if gap < least:
+                least, out[i] = gap, among[k]

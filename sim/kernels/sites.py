@@ -1,4 +1,8 @@
-"""What a resident of each site perceives: threat, deterrence and danger, cell by cell."""
+"""What a resident of each site perceives: threat, deterrence and danger, cell by cell.
+
+A site is a cell as one community sees it; a post is a cell where the mobilised of one group
+stand. Sites of a group stand one after the other, and so do its posts.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,32 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from sim.kernels.residents import DANGER, DANGER_UP, DETAIN, DETER, DETER_UP, PULL
+from sim.kernels.raster import blur, box_sum
+from sim.kernels.residents import (
+    DANGER,
+    DANGER_UP,
+    DETAIN,
+    DETER,
+    DETER_UP,
+    MOBILISED,
+    MOST_DANGER,
+    MOST_DANGER_UP,
+    MOST_DETAIN,
+    PULL,
+)  # fmt: skip
+
+Bytes = npt.NDArray[np.uint8]
+Singles = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 RAW, FLOOR, ROUND = range(3)
+
+# Entries of the vector of what holds for everyone's perception.
+(
+    THREAT_FIRE, FIRE_HALF, IMITATION, STATE_DETERRENCE, OPPONENT, OPPONENT_HALF,
+) = range(6)  # fmt: skip
+WEIGHTS = 6
 
 
 @njit(cache=True, nogil=True)
@@ -28,53 +55,123 @@ def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> flo
 
 
 @njit(cache=True, nogil=True)
-def perceive(
-    cells: npt.NDArray[np.int64],
-    posts: npt.NDArray[np.int64],
-    theirs_at: npt.NDArray[np.float32],
-    ours_at: npt.NDArray[np.float32],
-    soldiers_at: npt.NDArray[np.float64],
-    everyone: npt.NDArray[np.int64],
-    own: npt.NDArray[np.int64],
-    kin: npt.NDArray[np.float64],
-    base: float,
-    threat_fire: float,
-    fire_half: float,
-    imitation: float,
-    k_state: float,
-    rule: int,
-    opponent: float,
-    opponent_half: float,
-    soldiers: float,
-    hit: float,
-    front_danger: float,
-    detain: float,
-    out: npt.NDArray[np.float32],
-) -> float:
-    """Fill `out` (SITE_COLUMNS, sites of a group); return the mean threat from armed people in reach.
+def muster(
+    groups: Ints, first_site: Ints, last_site: Ints, site_ends: Ints, up_at: Ints, state: Bytes, able: Bytes,
+    weapon_rank: Singles, armed_share: Floats, weight: Ints, armed_at: Ints, armed_up: Ints,
+) -> None:  # fmt: skip
+    """Count the armed among the mobilised: by site in `armed_at` (S,), by group in `armed_up` (G,), in people.
 
-    cells, posts: (sites,) cell of each site, and the cell where its mobilised stand. theirs_at,
-    ours_at: (cells,) armed people in reach; soldiers_at: (cells,) share of the soldiers in sight.
-    everyone: (sites,) mobilised people in sight of the post; own: (sites,) those of the own community
-    from near the site; kin: (sites,) people of the own community near the site. base: terms of the
-    propensity that are the same all over the group; hit: hazard in 1/h for each armed opponent in
-    full reach. Threat is felt at home; what deters is met where one would stand.
+    up_at: (S,) mobilised people; state, able, weapon_rank: (residents,); armed_share, weight: (G,). Who is able to
+    fight and has a rank below the share has a weapon. Only sites where somebody is up are looked at.
+    """
+    for g in groups:
+        armed_up[g] = 0
+        for s in range(first_site[g], last_site[g]):
+            armed = 0
+            if up_at[s]:
+                for row in range(site_ends[s - 1] if s else 0, site_ends[s]):
+                    armed += (state[row] == MOBILISED) & (able[row] == 1) & (weapon_rank[row] < armed_share[g])
+            armed_at[s] = weight[g] * armed
+            armed_up[g] += armed_at[s]
+
+
+@njit(cache=True, nogil=True)
+def look_around(
+    groups: Ints, community: Ints, first_site: Ints, last_site: Ints, first_post: Ints, last_post: Ints,
+    site_cell: Ints, post_of: Ints, post_cell: Ints, up_at: Ints, armed_at: Ints, sight: int, taps: Singles,
+    armed: Singles, own: Ints, everyone: Ints,
+) -> None:  # fmt: skip
+    """See who is up on one ground: the armed in reach, and the mobilised in sight.
+
+    groups: the groups of the ground; community to last_post: (G,); site_cell, post_of, up_at, armed_at: (S,);
+    post_cell: (K,). sight: half width in cells; taps: weights of fire by distance in cells.
+    Fills armed (C, ny, nx), armed people in reach of each cell by community; own (S,), the mobilised of the own
+    community who come from near the site; everyone (K,), all mobilised in sight of the post.
+    """
+    shape, cells = armed.shape[1:], armed.shape[1] * armed.shape[2]
+    total, seen = np.zeros(shape, np.int64), np.empty(shape, np.int64)
+    total_at, seen_at = total.reshape(cells), seen.reshape(cells)
+    any_up = False
+    for c in range(armed.shape[0]):
+        up, posted = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+        up_here, posted_at, any_up_here, any_armed = up.reshape(cells), posted.reshape(cells), False, False
+        for g in groups:
+            if community[g] == c:
+                for s in range(first_site[g], last_site[g]):
+                    if up_at[s]:
+                        any_up_here = True
+                        any_armed = any_armed or armed_at[s] > 0
+                        post = post_cell[post_of[s]]
+                        up_here[site_cell[s]] += up_at[s]
+                        total_at[post] += up_at[s]
+                        posted_at[post] += np.float32(armed_at[s])
+        if any_armed:
+            blur(posted, taps, armed[c])
+        else:
+            armed[c, :, :] = 0
+        if any_up_here:
+            any_up = True
+            box_sum(up, sight, seen)
+        for g in groups:
+            if community[g] == c:
+                for s in range(first_site[g], last_site[g]):
+                    own[s] = seen_at[site_cell[s]] if any_up_here else 0
+    if any_up:
+        box_sum(total, sight, seen)
+    for g in groups:
+        for k in range(first_post[g], last_post[g]):
+            everyone[k] = seen_at[post_cell[k]] if any_up else 0
+
+
+@njit(cache=True, nogil=True)
+def perceive(
+    groups: Ints, community: Ints, first_site: Ints, last_site: Ints, first_post: Ints, last_post: Ints,
+    site_cell: Ints, post_cell: Ints, armed: Singles, hostility: Floats, soldiers_at: Floats, soldiers: float,
+    everyone: Ints, own: Ints, kin: Floats, base: Floats, hit: Floats, front_danger: Floats, detain: Floats,
+    weights: Floats, rule: int, sites: Singles, posts: Singles, of_groups: Singles, threat: Floats,
+) -> None:  # fmt: skip
+    """Fill sites (SITE_COLUMNS, S), posts (POST_COLUMNS, K) and the greatest of each in of_groups (G, GROUP_COLUMNS).
+
+    Of one ground; threat (G,) is the mean over sites.
+
+    groups to post_cell, own and everyone: as in `look_around`. armed: (C, cells) armed people in reach; hostility:
+    (C, C), row towards column; soldiers_at: (cells,) share of the soldiers in sight. kin: (S,) people of the own
+    community near the site. base to detain: (G,) terms of the propensity that are the same all over the group, hazard
+    in 1/h for each armed opponent in full reach, hazard of a front's fire, hazard of detention for each soldier in
+    sight. Threat is felt at home; what deters is met where one would stand.
     Everyone counts themselves among the active: those who are (DETER_UP) are in `everyone` already.
     """
-    total = 0.0
-    for s in range(cells.size):
-        cell, post = cells[s], posts[s]
-        theirs, facing = np.float64(theirs_at[cell]), np.float64(theirs_at[post])
-        armed = np.float64(theirs_at[cell] + ours_at[cell])  # float32: a bare float() would not widen when compiled
-        threat = threat_fire * theirs / (armed + fire_half)
-        total += threat
-        in_sight = soldiers * soldiers_at[post]
-        share = min(1.0, own[s] / max(1.0, kin[s]))
-        out[PULL, s] = base + threat + imitation * share
-        fire = opponent * facing / (facing + opponent_half)
-        out[DETER, s] = state_deterrence(in_sight, everyone[s] + 1.0, k_state, rule) + fire
-        out[DETER_UP, s] = state_deterrence(in_sight, max(1.0, everyone[s]), k_state, rule) + fire
-        out[DANGER, s] = hit * theirs + front_danger
-        out[DANGER_UP, s] = hit * facing + front_danger
-        out[DETAIN, s] = detain * in_sight
-    return total / max(1, cells.size)
+    cells = armed.shape[1]
+    theirs_at = np.empty(cells, np.float32)
+    for c in range(armed.shape[0]):
+        theirs_at[:] = 0
+        for o in range(armed.shape[0]):
+            if o != c and hostility[o, c] > 0:
+                for x in range(cells):
+                    theirs_at[x] += np.float32(hostility[o, c]) * armed[o, x]
+        for g in groups:
+            if community[g] != c:
+                continue
+            total, most = 0.0, np.zeros(3, np.float32)
+            for s in range(first_site[g], last_site[g]):
+                cell = site_cell[s]
+                theirs = np.float64(theirs_at[cell])
+                around = np.float64(theirs_at[cell] + armed[c, cell])  # float() would not widen when compiled
+                felt = weights[THREAT_FIRE] * theirs / (around + weights[FIRE_HALF])
+                total += felt
+                share = min(1.0, own[s] / max(1.0, kin[s]))
+                sites[PULL, s] = base[g] + felt + weights[IMITATION] * share
+                sites[DANGER, s] = hit[g] * theirs + front_danger[g]
+                most[0] = max(most[0], sites[DANGER, s])
+            threat[g] = total / max(1, last_site[g] - first_site[g])
+            for k in range(first_post[g], last_post[g]):
+                facing = np.float64(theirs_at[post_cell[k]])
+                in_sight = soldiers * soldiers_at[post_cell[k]]
+                fire = weights[OPPONENT] * facing / (facing + weights[OPPONENT_HALF])
+                k_state, active = weights[STATE_DETERRENCE], np.float64(everyone[k])
+                posts[DETER, k] = state_deterrence(in_sight, active + 1.0, k_state, rule) + fire
+                posts[DETER_UP, k] = state_deterrence(in_sight, max(1.0, active), k_state, rule) + fire
+                posts[DANGER_UP, k] = hit[g] * facing + front_danger[g]
+                posts[DETAIN, k] = detain[g] * in_sight
+                most[1], most[2] = max(most[1], posts[DANGER_UP, k]), max(most[2], posts[DETAIN, k])
+            of_groups[g, MOST_DANGER], of_groups[g, MOST_DANGER_UP], of_groups[g, MOST_DETAIN] = most
