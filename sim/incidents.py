@@ -114,7 +114,7 @@ def incidents(record: Record, scenario: Scenario) -> pd.DataFrame:
 def ged_events(record: Record, scenario: Scenario) -> pd.DataFrame:
     """Return the fire by place, dyad and local calendar day with at least one death, as UCDP codes it.
 
-    The columns are those of `incidents`, `neighbourhood` always "", and `date`, the day.
+    The columns are those of `incidents`, `neighbourhood` always "", and `year` and `date`, the day.
     """
     fire = _fire(record)
     fire["neighbourhood"] = -1
@@ -125,8 +125,9 @@ def ged_events(record: Record, scenario: Scenario) -> pd.DataFrame:
     table = _described(fire, record.sides, scenario)
     table["date"] = fire.groupby("key")["date"].first().to_numpy().astype("M8[us]")
     table["date_prec"] = 1
+    table["year"] = table["date"].dt.year.astype(np.int64)
     table["id"] = table["place"] + ":" + _pair(table) + ":" + table["date"].dt.strftime("%Y-%m-%d")
-    return table.loc[table["best"] > 0, [*COLUMNS, "date"]].reset_index(drop=True)
+    return table.loc[table["best"] > 0, [*COLUMNS, "year", "date"]].reset_index(drop=True)
 
 
 def rounds(daily: pd.DataFrame, quiet_days: int = 3) -> pd.DataFrame:

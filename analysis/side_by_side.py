@@ -1,0 +1,498 @@
+"""Simulated and observed side by side, on the days and at the places that both have.
+
+Days of which there is no observed data are blotted out of the simulation too. An event is all deaths of
+one dyad at one place on one day, on both sides, where the observed file tells dyads; where it tells only
+the sizes of its events, those are taken, and where it tells neither, the deaths of a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.observed import Observed, waits
+from sim.console import Refused, nearest
+from sim.incidents import rounds as rounds_in
+from sim.measures import casualties_by_day
+from sim.runs import Result, run
+from sim.scenario import Scenario
+
+Float = NDArray[np.float64]
+
+INTERVAL = 0.8
+"""Of the runs, how many the simulated interval holds."""
+LOW, HIGH = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
+MOST_DYADS = 6  # in the figure
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is compared of one run: tables of days by place, and events."""
+
+    seed: int
+    killed: pd.DataFrame
+    wounded: pd.DataFrame
+    events: pd.DataFrame
+    """`date`, `place`, `dyad`, `size`: a place, dyad and day with a death."""
+
+
+def seen(result: Result) -> Seen:
+    """Return what is compared of a run."""
+    daily = casualties_by_day(result)
+    killed, wounded = (pd.DataFrame({p: days[what] for p, days in daily.items()}) for what in ("killed", "wounded"))
+    events = result.ged_events[["date", "place", "dyad_name", "best"]]
+    return Seen(result.seed, killed, wounded, events.rename(columns={"dyad_name": "dyad", "best": "size"}))
+
+
+def of_seed(scenario: Scenario, seed: int) -> Seen:
+    """Run a scenario and return what is compared of it."""
+    return seen(run(scenario, seed=seed, threads=1))
+
+
+@dataclass(frozen=True)
+class Series:
+    """One place as one run, or the record, has it, on the days that are compared."""
+
+    killed: pd.Series
+    """A day; NaN where the record does not tell."""
+    fighting: pd.Series
+    """1 and 0; NaN where the record does not tell."""
+    sizes: Float
+    rounds: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One place, observed and simulated."""
+
+    place: str
+    observed: Series
+    simulated: tuple[Series, ...]
+    basis: str
+    """What an event is."""
+    dyads: pd.DataFrame
+    statistics: pd.DataFrame
+    killed_range: tuple[float, float]
+    by_rounds: bool
+
+
+def compared(
+    runs: Sequence[Seen],
+    scenario: Scenario,
+    record: Observed,
+    places: Iterable[str] = (),
+    same: dict[str, str] | None = None,
+) -> list[Pair]:
+    """Lay runs beside a record, place by place; `same` names simulated dyads as the record does."""
+    matched = _matched(record, scenario, tuple(places))
+    first = max(seen.killed.index[0] for seen in runs)
+    last = min(seen.killed.index[-1] for seen in runs)
+    if last < first:
+        raise Refused("the runs have no day in common")
+    runs = [replace(one, events=_under_one_name(one.events, same or {})) for one in runs]
+    record = record.of(*matched).between(first, last)
+    quiet = scenario.file.reports.round_quiet_days
+    return [_pair(runs, record, here, there, quiet) for here, there in matched.items()]
+
+
+def _under_one_name(events: pd.DataFrame, same: dict[str, str]) -> pd.DataFrame:
+    """Return events after dyads got other names: those that share one now are one event a place and day."""
+    if not same:
+        return events
+    strangers = [name for name in same if name not in set(events["dyad"])]
+    if strangers and not events.empty:
+        raise Refused(*(f"no simulated dyad '{name}'.{nearest(name, events['dyad'].unique())}" for name in strangers))
+    renamed = events.assign(dyad=events["dyad"].replace(same))
+    return renamed.groupby(["date", "place", "dyad"], as_index=False, sort=False)["size"].sum()
+
+
+def _matched(record: Observed, scenario: Scenario, asked: tuple[str, ...]) -> dict[str, str]:
+    """Return the places of the scenario by those of the record, which may call them by id or by name."""
+    ids = {name.casefold(): key for key, place in scenario.file.places.items() for name in (place.name, key)}
+    known = {place: ids[place.casefold()] for place in record.places if place.casefold() in ids}
+    strangers = [p for p in asked if p.casefold() not in ids]
+    absent = [p for p in asked if p.casefold() in ids and ids[p.casefold()] not in known.values()]
+    if strangers or absent:
+        raise Refused(
+            *(f"--place {p}: not in scenario {scenario.id}.{nearest(p, scenario.file.places)}" for p in strangers),
+            *(f"--place {p}: {record.source} has no data of it; has {', '.join(record.places)}" for p in absent),
+        )
+    if not known:
+        said = f"{record.source}: none of its places is in scenario {scenario.id}: has {', '.join(record.places)}"
+        raise Refused(f"{said}; the scenario has {', '.join(scenario.file.places)}")
+    chosen = {ids[place.casefold()] for place in asked}
+    return {here: there for here, there in known.items() if not chosen or there in chosen}
+
+
+def _pair(runs: Sequence[Seen], record: Observed, here: str, there: str, quiet: int) -> Pair:
+    known = record.of(here) if here in record.places else None
+    if known is None:
+        raise Refused(f"{record.source}: no data of '{here}' on any day of the runs")
+    with_wounded = known.by_rounds or bool(known.days["wounded"].notna().any())
+    basis, sizes = _observed_sizes(known)
+    observed = Series(known.table("killed")[here], known.table("fighting")[here], sizes, known.rounds(here, quiet))
+    simulated = tuple(_simulated(one, observed, there, basis, with_wounded, quiet) for one in runs)
+    low, high = (_killed(known, here, f"killed_{end}") for end in ("low", "high"))
+    return Pair(
+        place=there,
+        observed=observed,
+        simulated=simulated,
+        basis=basis,
+        dyads=_dyads(runs, known, there, observed.fighting),
+        statistics=_statistics(observed, simulated, (low, high), known.by_rounds),
+        killed_range=(low, high),
+        by_rounds=known.by_rounds,
+    )
+
+
+def _killed(known: Observed, place: str, bound: str) -> float:
+    source = known.rounds(place) if known.by_rounds else known.days
+    return float(source[bound].sum())
+
+
+BY_DYAD, AS_CODED, BY_DAY = "place, dyad and day", "event as coded", "place and day"
+
+
+def _observed_sizes(known: Observed) -> tuple[str, Float]:
+    """Return what an event is in a record, and the deaths of each."""
+    by_dyad = known.parts[(known.parts["dyad"] != "") & (known.parts["killed"] > 0)]
+    if not by_dyad.empty:
+        return BY_DYAD, by_dyad.groupby(["date", "dyad"])["killed"].sum().to_numpy(dtype=float)
+    if not known.sizes.empty:
+        return AS_CODED, known.sizes["size"].to_numpy(dtype=float)
+    return BY_DAY, known.days.loc[known.days["killed"] > 0, "killed"].to_numpy(dtype=float)
+
+
+def _simulated(one: Seen, observed: Series, place: str, basis: str, with_wounded: bool, quiet: int) -> Series:
+    """Return a run at a place as the record would have it: without the days of which it has no data."""
+    days, known = observed.fighting.index, observed.fighting.notna()
+    killed = one.killed[place].reindex(days).astype(float).where(known)
+    wounded = one.wounded[place].reindex(days).astype(float).where(known)
+    fighting = ((killed + wounded if with_wounded else killed) > 0).astype(float).where(known)
+    events = one.events[(one.events["place"] == place) & one.events["date"].isin(days[known])]
+    sizes = killed[killed > 0] if basis == BY_DAY else events["size"]
+    hurt = pd.DataFrame({"killed": killed, "wounded": wounded if with_wounded else 0.0}).fillna(0.0)
+    return Series(killed, fighting, sizes.to_numpy(dtype=float), rounds_in(hurt, quiet))
+
+
+# --- statistics ----------------------------------------------------------------------------------------
+
+
+def _mean(values: Any) -> float:
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _median(values: Any) -> float:
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _most(values: Any) -> float:
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return float(known.max()) if len(known) else float("nan")
+
+
+def dispersion(killed: pd.Series) -> float:
+    """Return the variance of a daily count over its mean: 1 for independent deaths, more for clustered ones."""
+    mean = killed.mean()
+    return float(killed.var() / mean) if mean > 0 and killed.count() > 1 else float("nan")
+
+
+def carry_over(killed: pd.Series) -> float:
+    """Return the correlation of a day's killed with those of the day before, where both are known."""
+    pairs = pd.DataFrame({"day": killed, "before": killed.shift()}).dropna()
+    if len(pairs) < 3 or (pairs.std() == 0).any():
+        return float("nan")
+    return float(np.corrcoef(pairs["day"], pairs["before"])[0, 1])
+
+
+def gaps(series: Series) -> Float:
+    """Return the waits between days of fighting, in days."""
+    return waits(series.fighting)
+
+
+Statistic = tuple[str, str, Callable[[Series], float]]
+
+OF_DAYS: tuple[Statistic, ...] = (
+    ("killed in all", "people", lambda s: float(s.killed.sum())),
+    ("killed a day", "people/d", lambda s: _mean(s.killed)),
+    ("most killed on a day", "people", lambda s: _most(s.killed)),
+    ("variance over mean of killed a day", "1", lambda s: dispersion(s.killed)),
+    ("correlation with the day before", "1", lambda s: carry_over(s.killed)),
+    ("events", "1", lambda s: float(len(s.sizes))),
+    ("killed in an event, mean", "people", lambda s: _mean(s.sizes)),
+    ("killed in an event, median", "people", lambda s: _median(s.sizes)),
+    ("killed in an event, most", "people", lambda s: _most(s.sizes)),
+)
+OF_ROUNDS: tuple[Statistic, ...] = (
+    ("killed in all", "people", lambda s: float(s.rounds["killed"].sum())),
+    ("killed in a round, median", "people", lambda s: _median(s.rounds["killed"])),
+)
+OF_BOTH: tuple[Statistic, ...] = (
+    ("share of days with fighting", "1", lambda s: _mean(s.fighting)),
+    ("wait between days of fighting, mean", "d", lambda s: _mean(gaps(s))),
+    ("wait between days of fighting, longest", "d", lambda s: _most(gaps(s))),
+    ("rounds", "1", lambda s: float(len(s.rounds))),
+    ("length of a round, median", "d", lambda s: _median(s.rounds["days"])),
+    ("gap between rounds, mean", "d", lambda s: _mean(s.rounds["gap"])),
+)
+"""Where nobody was wounded by the record's account, fighting is a day with a death, on both sides."""
+
+
+def _statistics(
+    observed: Series, simulated: tuple[Series, ...], killed_range: tuple[float, float], by_rounds: bool
+) -> pd.DataFrame:
+    """Return each statistic as observed, with the simulated median and interval."""
+    rows = []
+    for name, unit, of in (*(OF_ROUNDS if by_rounds else OF_DAYS), *OF_BOTH):
+        known, drawn = of(observed), np.array([of(one) for one in simulated])
+        drawn = drawn[~np.isnan(drawn)]
+        low, middle, high = np.quantile(drawn, [LOW, 0.5, HIGH]) if len(drawn) else [np.nan] * 3
+        ends = killed_range if name == "killed in all" else (known, known)
+        rows.append(
+            {
+                "statistic": name,
+                "unit": unit,
+                "observed": known,
+                "observed_low": ends[0],
+                "observed_high": ends[1],
+                "simulated": middle,
+                "simulated_low": low,
+                "simulated_high": high,
+                "runs": len(drawn),
+                "observed_is": _verdict(ends, low, high),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _verdict(observed: tuple[float, float], low: float, high: float) -> str:
+    """Say where the observed range lies; one that reaches into the interval lies inside."""
+    if np.isnan([*observed, low, high]).any():
+        return "not known"
+    return "above" if observed[0] > high else "below" if observed[1] < low else "inside"
+
+
+def _dyads(runs: Sequence[Seen], known: Observed, place: str, fighting: pd.Series) -> pd.DataFrame:
+    """Return the share of each dyad in the killed: observed, and simulated with its interval."""
+    days = fighting.index[fighting.notna()]
+    killed = known.dyads()
+    shares = []
+    for one in runs:
+        here = one.events[(one.events["place"] == place) & one.events["date"].isin(days)]
+        total = here["size"].sum()
+        shares.append(here.groupby("dyad")["size"].sum() / total if total else pd.Series(dtype=float))
+    drawn = pd.concat(shares, axis=1).fillna(0.0) if shares else pd.DataFrame()
+    table = drawn.quantile([LOW, 0.5, HIGH], axis=1).T if not drawn.empty else pd.DataFrame(columns=[LOW, 0.5, HIGH])
+    table = table.set_axis(["simulated_low", "simulated", "simulated_high"], axis=1)
+    told = (killed / killed.sum() if killed.sum() else killed).rename("observed")
+    joined = pd.concat([told, table], axis=1).fillna(0.0) if len(told) else table.assign(observed=np.nan)
+    order = joined.assign(_key=joined[["observed", "simulated"]].max(axis=1)).sort_values("_key", ascending=False)
+    return order.drop(columns="_key").rename_axis("dyad").reset_index()
+
+
+# --- told ----------------------------------------------------------------------------------------------
+
+
+def as_dict(pairs: list[Pair], about: dict[str, Any]) -> dict[str, Any]:
+    """Return the comparison for a program; what is not known is null."""
+    return about | {"interval": INTERVAL, "places": {pair.place: _place_dict(pair) for pair in pairs}}
+
+
+def _place_dict(pair: Pair) -> dict[str, Any]:
+    days = pair.observed.fighting
+    drawn = np.stack([one.killed.to_numpy(dtype=float) for one in pair.simulated])
+    band = np.quantile(drawn, [LOW, 0.5, HIGH], axis=0)  # NaN where nothing was observed
+    return {
+        "first": f"{days.index[0]:%Y-%m-%d}",
+        "last": f"{days.index[-1]:%Y-%m-%d}",
+        "days_compared": int(days.notna().sum()),
+        "days_without_data": int(days.isna().sum()),
+        "an_event_is": pair.basis,
+        "statistics": _records(pair.statistics),
+        "dyads": _records(pair.dyads),
+        "daily": {
+            "date": [f"{day:%Y-%m-%d}" for day in days.index],
+            "observed": _plain(pair.observed.killed),
+            "simulated_low": _plain(band[0]),
+            "simulated": _plain(band[1]),
+            "simulated_high": _plain(band[2]),
+        },
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
+        for row in table.to_dict(orient="records")
+    ]
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def told(pairs: list[Pair]) -> str:
+    """Return the comparison as tables for a person."""
+    return "\n\n".join(_told(pair) for pair in pairs)
+
+
+def _told(pair: Pair) -> str:
+    days = pair.observed.fighting
+    span = f"{days.index[0]:%Y-%m-%d} to {days.index[-1]:%Y-%m-%d}"
+    held = f"{int(days.notna().sum())} days compared, {int(days.isna().sum())} without data"
+    lines = [
+        f"{pair.place}, {span}: {held}; an event: {pair.basis}",
+        f"  {'':40} {'observed':>18} {'simulated':>10} {f'{INTERVAL:.0%} interval':>18}",
+    ]
+    for row in pair.statistics.itertuples():
+        exact = row.observed_low == row.observed_high or np.isnan(row.observed_low)
+        known = _figure(row.observed) + (
+            "" if exact else f" ({_figure(row.observed_low)}–{_figure(row.observed_high)})"
+        )
+        between = f"{_figure(row.simulated_low)}–{_figure(row.simulated_high)}"
+        name = row.statistic + ("" if row.unit == "1" else f" ({row.unit})")
+        lines.append(f"  {name:40} {known:>18} {_figure(row.simulated):>10} {between:>18}  {row.observed_is}")
+    for row in pair.dyads.head(MOST_DYADS).itertuples():
+        between = f"{_figure(row.simulated_low)}–{_figure(row.simulated_high)}"
+        shares = f"{_figure(row.observed):>18} {_figure(row.simulated):>10} {between:>18}"
+        lines.append(f"  {_short('share of ' + row.dyad):40} {shares}")
+    return "\n".join(lines)
+
+
+def _short(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _figure(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+# --- drawn ---------------------------------------------------------------------------------------------
+
+OBSERVED_COLOUR, SIMULATED_COLOUR = "#D55E00", "#0072B2"  # of Okabe and Ito's
+STYLE: Any = {
+    "font.size": 8.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.0,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    "svg.hashsalt": "spillover",  # the same figure twice is the same file
+}
+
+
+def draw(pairs: list[Pair], paths: Iterable[Path], title: str) -> None:
+    """Draw each place: killed a day, sizes of events, waits between days of fighting, and dyads."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(12.0, 2.9 * len(pairs) + 0.5), layout="constrained")
+        grid = figure.subplots(len(pairs), 4, squeeze=False, width_ratios=[2.2, 1, 1, 1.2])
+        for row, pair in zip(grid, pairs, strict=True):
+            (_draw_fighting if pair.by_rounds else _draw_days)(row[0], pair)
+            sizes = [
+                one.rounds["killed"].to_numpy(dtype=float) if pair.by_rounds else one.sizes for one in pair.simulated
+            ]
+            known = pair.observed.rounds["killed"].to_numpy(dtype=float) if pair.by_rounds else pair.observed.sizes
+            what = "round" if pair.by_rounds else pair.basis
+            _draw_exceeding(row[1], known, sizes, "killed, or more", f"By {what}")
+            _draw_exceeding(
+                row[2],
+                gaps(pair.observed),
+                [gaps(one) for one in pair.simulated],
+                "days, or more",
+                "Waits between fighting",
+            )
+            _draw_dyads(row[3], pair)
+        figure.suptitle(title, x=0.01, ha="left")
+        for path in paths:
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _dates(axes: Any) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def _draw_days(axes: Any, pair: Pair) -> None:
+    days = pair.observed.killed.index.to_numpy()
+    drawn = np.stack([one.killed.to_numpy(dtype=float) for one in pair.simulated])
+    low, middle, high = np.quantile(drawn, [LOW, 0.5, HIGH], axis=0)
+    axes.fill_between(
+        days, low, high, step="mid", color=SIMULATED_COLOUR, alpha=0.25, lw=0, label=f"{INTERVAL:.0%} of runs"
+    )
+    axes.plot(days, middle, drawstyle="steps-mid", color=SIMULATED_COLOUR, lw=1, label="median run")
+    axes.plot(days, pair.observed.killed, ".", ms=4, color=OBSERVED_COLOUR, label="observed")
+    axes.set(title=f"{pair.place}: killed a day", ylim=(0, None))
+    axes.legend()
+    _dates(axes)
+
+
+def _draw_fighting(axes: Any, pair: Pair) -> None:
+    fighting = pair.observed.fighting
+    days = fighting.index.to_numpy()
+    share = np.mean([one.fighting.to_numpy(dtype=float) for one in pair.simulated], axis=0)
+    axes.fill_between(
+        days, 0, (fighting > 0).astype(float), step="mid", color=OBSERVED_COLOUR, alpha=0.35, lw=0, label="observed"
+    )
+    axes.plot(days, share, drawstyle="steps-mid", color=SIMULATED_COLOUR, lw=1, label="share of runs")
+    axes.set(title=f"{pair.place}: days of fighting", ylim=(0, 1.3))
+    axes.legend(loc="upper center", ncols=2)
+    _dates(axes)
+
+
+def exceeding(values: Float, at: Float) -> Float:
+    """Return the share of values that are at least as large, for each of some points."""
+    ordered = np.sort(values)
+    return 1.0 - np.searchsorted(ordered, at, side="left") / max(len(ordered), 1)
+
+
+def _draw_exceeding(axes: Any, known: Float, drawn: list[Float], label: str, title: str) -> None:
+    """Draw complementary cumulative distributions on logarithmic axes, with the band of the runs."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    known, drawn = known[known > 0], [one[one > 0] for one in drawn]
+    everything = np.concatenate([known, *drawn])
+    axes.set(title=title, xlabel=label, ylabel="share")
+    if not len(everything):
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center")
+        return
+    at = np.unique(everything)
+    if curves := [exceeding(one, at) for one in drawn if len(one)]:
+        low, middle, high = np.quantile(curves, [LOW, 0.5, HIGH], axis=0)
+        floor = 0.5 / max(len(one) for one in drawn)  # what is 0 has no place on a logarithmic axis
+        axes.fill_between(at, np.maximum(low, floor), np.maximum(high, floor), color=SIMULATED_COLOUR, alpha=0.25, lw=0)
+        axes.plot(at[middle > 0], middle[middle > 0], color=SIMULATED_COLOUR, lw=1)
+    own = np.unique(known)
+    axes.plot(own, exceeding(known, own), ".", ms=4, color=OBSERVED_COLOUR)
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _draw_dyads(axes: Any, pair: Pair) -> None:
+    table = pair.dyads.head(MOST_DYADS).iloc[::-1]
+    at = np.arange(len(table))
+    middle = table["simulated"].to_numpy(dtype=float)
+    ends = np.abs(table[["simulated_low", "simulated_high"]].to_numpy(dtype=float).T - middle)
+    axes.errorbar(middle, at, xerr=ends, fmt="|", color=SIMULATED_COLOUR)
+    axes.plot(table["observed"], at, ".", color=OBSERVED_COLOUR)
+    axes.set_yticks(at, [_short(name, 28) for name in table["dyad"]], fontsize=6)
+    axes.set(title="Share of the killed by dyad", xlim=(-0.02, 1.02), ylim=(-0.6, len(table) - 0.4))
