@@ -80,7 +80,9 @@ class Provocation(Happening):
     """A recorded local trigger angers a group."""
 
     def act(self) -> None:
-        self.model.provoke(self.spec.neighbourhood, self.spec.community, self.spec.strength)
+        usual = self.model.file.provocations.strength
+        strength = usual if self.spec.strength is None else self.spec.strength
+        self.model.provoke(self.spec.neighbourhood, self.spec.community, strength)
 
 
 class Deployment(Happening):

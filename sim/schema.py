@@ -8,8 +8,9 @@ them. Any element may carry `source`: an article claim id (A01-A24), literature,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -20,6 +21,7 @@ from sim.channels.kin import KinParameters
 from sim.channels.news import NewsParameters
 from sim.channels.proximity import ProximityParameters
 from sim.channels.refugees import RefugeesParameters
+from sim.classics.epstein import GROUPS, EpsteinParameters
 from sim.corridors import SupplyParameters
 from sim.diplomacy import DiplomacyParameters
 from sim.displacement import DisplacementParameters
@@ -278,7 +280,9 @@ class Provocation(EventBase):
     kind: Literal["provocation"]
     neighbourhood: str
     community: str
-    strength: float = param(0.35, unit="1", low=0, high=5, source="anger added")
+    strength: float | None = param(
+        None, unit="1", low=0, high=5, source="anger added; unless said, the mean of `provocations.strength`"
+    )
 
 
 class Deployment(EventBase):
@@ -471,3 +475,55 @@ class ScenarioFile(Strict):
     diplomacy: DiplomacyParameters = Field(default_factory=DiplomacyParameters)
     reports: Reports = Field(default_factory=Reports)
     benchmarks: dict[Identifier, Benchmark] = Field(default_factory=dict)
+
+
+# --- known models ----------------------------------------------------------------------------------------
+
+LATTICE = Place(name="The lattice", country="nowhere", latitude=0.0, longitude=0.0, source="Epstein 2002")
+SIDES = {group: Community(name=group.capitalize(), source="Epstein 2002") for group in GROUPS}
+
+
+class EpsteinFile(Strict):
+    """A scenario of Epstein's model: `model = "epstein"`, a table `[epstein]`, and nothing of a theatre.
+
+    It stands where a `ScenarioFile` is read, so it has that one's tables too. They are not fields: no file can
+    fill them, and none of them is written out. One place, the lattice, and in model II two communities are
+    what its counts are of.
+    """
+
+    format: Literal[1] = 1
+    model: Literal["epstein"] = Field(description="which model it is for; without this key, that of the theatre")
+    scenario: Info
+    clock: Clock
+    epstein: EpsteinParameters = Field(default_factory=EpsteinParameters)
+
+    places: ClassVar[dict[str, Place]] = {"lattice": LATTICE}
+    windows: ClassVar[dict[str, Window]] = {}
+    neighbourhoods: ClassVar[dict[str, Neighbourhood]] = {}
+    lines_of_contact: ClassVar[dict[str, LineOfContact]] = {}
+    factions: ClassVar[dict[str, Faction]] = {}
+    patrons: ClassVar[dict[str, Patron]] = {}
+    corridors: ClassVar[dict[str, Corridor]] = {}
+    fronts: ClassVar[dict[str, Front]] = {}
+    security_forces: ClassVar[dict[str, SecurityForce]] = {}
+    consignments: ClassVar[dict[str, Consignment]] = {}
+    air_forces: ClassVar[dict[str, AirForce]] = {}
+    events: ClassVar[dict[str, EventBase]] = {}
+    observers: ClassVar[dict[str, Observer]] = {}
+    benchmarks: ClassVar[dict[str, Benchmark]] = {}
+    reports: ClassVar[Reports] = Reports()
+
+    @property
+    def communities(self) -> dict[str, Community]:
+        """Return the two groups of model II."""
+        return SIDES if self.epstein.variant == "II" else {}
+
+
+KNOWN_MODELS: dict[str, type[Strict]] = {"epstein": EpsteinFile}
+"""What a file may say instead of a `ScenarioFile`, by its key `model`."""
+
+
+def file_type(said: Mapping[str, Any]) -> type[ScenarioFile]:
+    """Return the schema that a file asks for: that of a known model, or of the theatre."""
+    known = KNOWN_MODELS.get(str(said.get("model")))
+    return ScenarioFile if known is None else cast(type[ScenarioFile], known)
