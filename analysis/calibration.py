@@ -1,0 +1,596 @@
+"""Find the parameters under which runs look like the record, and say which of them the record tells anything about.
+
+    spillover calibrate --out runs/calibration --draws 200 --waves 3 --workers 2
+
+Three modules, one after the other: what is told of the battle up to 25 May (P1, P2, P3, P10a) fits how a town is
+fought over; Tripoli's rounds up to March 2013 (P5, P6) fit how fighting there begins, grows and ends; Tripoli's first
+two days (P4) fit how much of Syria is felt there. Each takes what the earlier ones found as it is and learns nothing
+back for them (a cut model: Plummer 2015, Stat Comput 25:37), since the battle does not depend on Tripoli's streets.
+
+In each module the first wave comes from the prior and is the screening: of its parameters those that move a figure
+beyond luck are fitted, at most ten over all modules (4, 5 and 1); the rest is carried along at its prior. Later waves
+go out from what came closest (`analysis.inference`). The folder keeps every draw, so that a calibration that was
+stopped goes on where it was, and comes to the same to the bit whatever the workers:
+
+    draws.jsonl        what was tried, and the figures of each run
+    posterior.csv      samples of equal weight: what `--posterior FILE` of other commands takes
+    calibration.json   screening, posterior, what is identified, recovery, predictive checks
+    table.txt          the same for people, and figures (PNG and SVG)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import cached_property
+from math import isfinite, nan
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from scipy.stats.qmc import LatinHypercube
+
+from analysis import inference, observations
+from analysis.inference import Posterior, Proposal, Recovery
+from analysis.patterns import PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
+from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
+from analysis.store import model_version
+from analysis.workers import Failure, each, whole
+from sim.console import DONE, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.runs import run
+from sim.scenario import Scenario
+
+Float = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FORMAT = "spillover-calibration-1"
+DRAWS_FILE, POSTERIOR_FILE, JSON_FILE, TABLE_FILE = "draws.jsonl", "posterior.csv", "calibration.json", "table.txt"
+CHANCE = 0.05
+"""That luck passes the level of the screening in any of its correlations."""
+RECORDS = 60
+"""Simulated records that the recovery is checked on, drawn from where the posterior is (Prangle et al. 2014)."""
+TOLD, WEAKLY = 0.3, 0.1
+"""Contraction from which the record tells a parameter, and from which it tells it weakly."""
+FEWEST_DRAWS = 30
+PASSED_ON = 1_000
+"""Samples of what a module found that the next may draw."""
+FRESH = 1_000_000
+"""Seeds of the checks begin here, so that no draw was chosen for its luck with them."""
+
+
+# --- what is fitted to ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The figures that a draw is held against."""
+
+    figures: tuple[Figure, ...]
+    groups: tuple[int, ...]  # the pattern that each belongs to: patterns weigh the same
+
+    @classmethod
+    def of(cls, patterns: Sequence[str]) -> Targets:
+        """Return the figures of some patterns that are labelled fitted and that a single run has."""
+        found = [
+            (figure, number)
+            for number, pattern in enumerate(PATTERNS)
+            for figure in pattern.figures
+            if pattern.id in patterns and figure.label == "fitted" and figure.is_counted and figure.pooled is None
+        ]
+        return cls(tuple(figure for figure, _ in found), tuple(number for _, number in found))
+
+    @property
+    def names(self) -> list[str]:
+        return [figure.name for figure in self.figures]
+
+    @property
+    def scales(self) -> Float:
+        """Return the unit of each gap: half of the greatest width that the figure may have."""
+        return np.array([figure.greatest_width / 2.0 for figure in self.figures])
+
+    def gaps(self, figures: Float) -> Float:
+        """Return the gaps (n, figures) of runs with figures (n, figures)."""
+        nearest = [[f.target.nearest(x) if isfinite(x) else nan for f, x in zip(self.figures, row, strict=True)]
+                   for row in figures.tolist()]  # fmt: skip
+        return np.asarray((figures - np.array(nearest).reshape(figures.shape)) / self.scales)
+
+
+@dataclass(frozen=True)
+class Module:
+    """Some parameters, and the figures that tell of them."""
+
+    name: str
+    priors: tuple[Prior, ...]
+    patterns: tuple[str, ...]
+    scenario: str
+    most: int  # of its parameters that are fitted: ten in all
+    times: int = 1  # as many draws: short runs can afford more
+    until: date | None = None  # the last day that its figures need
+
+    @property
+    def own(self) -> Ints:
+        """Return which of all parameters are this module's."""
+        return np.array([PRIORS.index(prior) for prior in self.priors])
+
+    @property
+    def targets(self) -> Targets:
+        return Targets.of(self.patterns)
+
+    def story(self, days: float | None = None) -> Scenario:
+        """Return the scenario as far as the figures need it, or shorter."""
+        found = Scenario.load(self.scenario)
+        needed = (self.until - found.start.date()).days + 1.0 if self.until else found.file.clock.days
+        return found.with_values({"clock.days": min(needed, days) if days else needed})
+
+
+MODULES = (
+    Module("battle", BATTLE, ("P1", "P2", "P3", "P10a"), "qusayr-2013", most=4, times=2, until=WEEK),
+    Module("streets", STREETS, ("P5", "P6"), "tripoli-2012", most=5),
+    Module("channels", CHANNELS, ("P4",), "qusayr-2013", most=1, times=2, until=SECOND_DAY),
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker needs to make the run of a draw."""
+
+    stories: Mapping[str, Scenario]
+
+    @classmethod
+    def of(cls, days: float | None = None) -> Work:
+        """Load the scenarios of the modules, each at most so long."""
+        return cls({module.name: module.story(days) for module in MODULES})
+
+    def __call__(self, job: Job) -> dict[str, float]:
+        """Run with the values of a draw, its number the seed; return the figures that are fitted."""
+        result = whole(run(self.stories[job.module].with_values(job.values), seed=job.number, threads=1))
+        figures = Targets.of(next(m.patterns for m in MODULES if m.name == job.module)).figures
+        seen = OBSERVED[figures[0].family](result)
+        return {figure.name: float(figure.of(seen)) for figure in figures}
+
+
+class Job(NamedTuple):
+    """A draw to run."""
+
+    module: str
+    number: int
+    values: dict[str, float]
+
+
+OBSERVED = {"battle": observations.of_the_battle, "rounds": observations.of_the_rounds}
+
+
+# --- the draws -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a calibration is of: two with the same settings come to the same."""
+
+    draws: int  # a wave
+    waves: int
+    keep: int
+    seed: int
+
+    def as_dict(self, work: Work) -> dict[str, Any]:
+        """Return them for the head of the file of draws, with the model and the scenarios they were run on."""
+        return {
+            "format": FORMAT, "model": model_version(), "draws": self.draws, "waves": self.waves, "keep": self.keep,
+            "seed": self.seed, "priors": [asdict(prior) for prior in PRIORS],
+            "modules": {
+                module.name: {"scenario": work.stories[module.name].content_hash(), "figures": module.targets.names}
+                for module in MODULES
+            },
+        }  # fmt: skip
+
+
+class Waves:
+    """The draws of one module, wave by wave."""
+
+    def __init__(self, settings: Settings, module: Module, earlier: Float) -> None:
+        """Begin; earlier: (samples, parameters) what the modules before have found."""
+        self.settings, self.module, self.targets = settings, module, module.targets
+        self.earlier = earlier
+        self.shares = np.zeros((0, len(PRIORS)))
+        self.figures = np.zeros((0, len(self.targets.figures)))
+        self.proposals: list[Proposal] = []
+        self.sizes: list[int] = []
+
+    def __iter__(self) -> Iterator[Float]:
+        """Yield the shares (draws, parameters) of each wave; `note` its figures before the next is asked for."""
+        for wave in range(self.settings.waves):
+            rng = np.random.default_rng([self.settings.seed, MODULES.index(self.module), wave])
+            shares = self._rest(rng)
+            if wave == 0:
+                shares[:, self.module.own] = LatinHypercube(len(self.module.own), rng=rng).random(len(shares))
+                shares = np.clip(shares, inference.EDGE, 1.0 - inference.EDGE)
+            else:
+                close = self.posterior(correct=False)
+                self.proposals.append(Proposal.around(self.shares[close.rows], close.weights, self.fitted))
+                shares = self.proposals[-1].draw(shares, rng)
+            self.sizes.append(len(shares))
+            self.shares = np.vstack([self.shares, shares])
+            yield shares
+
+    def note(self, figures: Float) -> None:
+        """Take in the figures (draws, figures) of a wave."""
+        self.figures = np.vstack([self.figures, figures])
+
+    def _rest(self, rng: np.random.Generator) -> Float:
+        """Return shares with what earlier modules found in their place, and everything else from the prior."""
+        shares = rng.random((self.settings.draws * self.module.times, len(PRIORS)))
+        before = [p for module in MODULES[: MODULES.index(self.module)] for p in module.own]
+        if before:
+            shares[:, before] = self.earlier[rng.integers(0, len(self.earlier), len(shares))][:, before]
+        return shares
+
+    @cached_property
+    def influence(self) -> Float:
+        """Partial rank correlations of figures with the module's parameters in its first wave, (own, figures)."""
+        first = slice(0, self.sizes[0])
+        return inference.influence(self.shares[first][:, self.module.own], self.figures[first])
+
+    @property
+    def level(self) -> float:
+        """The correlation that luck would pass in one screening of twenty."""
+        return inference.noise_level(self.sizes[0], len(self.module.own), self.influence.size, CHANCE)
+
+    @cached_property
+    def fitted(self) -> Ints:
+        """The parameters that move a figure most, beyond luck; at most as many as are left to fit."""
+        strongest = np.abs(self.influence).max(axis=1)
+        order = np.argsort(-strongest, kind="stable")[: self.module.most]
+        chosen = order[strongest[order] > self.level]
+        return np.sort(self.module.own[chosen if len(chosen) else order[:1]])
+
+    @property
+    def groups(self) -> Ints:
+        return np.array(self.targets.groups)
+
+    def weights(self) -> Float:
+        """Return what each draw stands for of the prior."""
+        return inference.importance(self.shares, self.proposals, self.sizes)
+
+    def posterior(self, correct: bool = True) -> Posterior:
+        """Return what came closest so far."""
+        gaps = self.targets.gaps(self.figures)
+        columns = self.fitted if correct else None
+        return inference.posterior(self.shares, gaps, self.weights(), self.groups, self.settings.keep, columns)
+
+    def recovery(self) -> Recovery:
+        """Take draws from where the posterior is as the record, and see whether their parameters are found again."""
+        close = self.posterior(correct=False)
+        rng = np.random.default_rng([self.settings.seed, MODULES.index(self.module), 1_000])
+        known = int(np.count_nonzero(close.weights))
+        records = rng.choice(close.rows, min(RECORDS, known), replace=False, p=close.weights)
+        there = ~np.isnan(self.figures).all(axis=0)
+        if not there.any():
+            raise Refused(f"{self.module.name}: no run has any of its figures ({', '.join(self.targets.names)})")
+        told = self.figures[:, there]
+        told = np.where(np.isnan(told), np.nanmin(told, axis=0), told)
+        return inference.recovery(
+            self.shares, told, self.targets.scales[there], self.weights(), self.groups[there], self.settings.keep,
+            np.sort(records), self.fitted,
+        )  # fmt: skip
+
+
+# --- kept on disk --------------------------------------------------------------------------------------
+
+
+class Journal:
+    """The file of draws: a head, and a line for each draw that was run."""
+
+    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+        self.path, self.head = folder / DRAWS_FILE, head
+        self.done: dict[tuple[str, int], dict[str, float | None]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            self._read()
+        elif any(folder.iterdir()):
+            raise Refused(f"{folder}: not empty, and not a calibration's folder (no {DRAWS_FILE})")
+        else:
+            self._append(head)
+
+    def _read(self) -> None:
+        lines = self.path.read_text(encoding="utf-8").split("\n")
+        whole_lines, cut = lines[:-1], lines[-1]
+        entries = [self._entry(number, line) for number, line in enumerate(whole_lines, 1)]
+        if not entries or entries[0].get("format") != FORMAT:
+            raise Refused(f"{self.path}: not a file of draws")
+        if other := [key for key, value in _plain(self.head).items() if entries[0].get(key) != value]:
+            raise Refused(
+                f"{self.path}: a calibration with another {', '.join(other)}; choose another folder to begin anew"
+            )
+        self.done = {(entry["module"], entry["draw"]): entry["figures"] for entry in entries[1:]}
+        if cut:  # the last line was being written when the calibration was stopped
+            self.path.write_text("\n".join(whole_lines) + "\n", encoding="utf-8")
+
+    def _entry(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise Refused(f"{self.path}, line {number}: not JSON ({error})") from None
+        if not isinstance(entry, dict):
+            raise Refused(f"{self.path}, line {number}: not an object")
+        return entry
+
+    def add(self, job: Job, figures: dict[str, float]) -> None:
+        """Keep a draw."""
+        told: dict[str, float | None] = {n: x if isfinite(x) else None for n, x in figures.items()}
+        self._append({"module": job.module, "draw": job.number, "values": job.values, "figures": told})
+        self.done[job.module, job.number] = told
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what a JSON file makes of a dict."""
+    plain: dict[str, Any] = json.loads(json.dumps(value))
+    return plain
+
+
+def _of(figures: dict[str, float | None], names: Sequence[str]) -> list[float]:
+    return [nan if (value := figures[name]) is None else value for name in names]
+
+
+def through(
+    settings: Settings, work: Callable[[Job], dict[str, float]], journal: Journal, workers: int,
+    progress: Callable[[int], None] | None,
+) -> list[Waves]:  # fmt: skip
+    """Run every wave of every module, as far as it is not on file."""
+    found: list[Waves] = []
+    samples = np.zeros((0, len(PRIORS)))
+    for module in MODULES:
+        waves = Waves(settings, module, samples)
+        for shares in waves:
+            begin = len(waves.shares) - len(shares)
+            jobs = [Job(module.name, begin + i, values) for i, values in enumerate(drawn(shares))]
+            _run_missing(jobs, work, journal, workers, progress)
+            rows = [_of(journal.done[job.module, job.number], waves.targets.names) for job in jobs]
+            waves.note(np.array(rows).reshape(len(rows), -1))
+        rng = np.random.default_rng([settings.seed, MODULES.index(module), 2_000])
+        samples = waves.posterior().resampled(PASSED_ON, rng)
+        found.append(waves)
+    return found
+
+
+def _run_missing(
+    jobs: list[Job], work: Callable[[Job], dict[str, float]], journal: Journal, workers: int,
+    progress: Callable[[int], None] | None,
+) -> None:  # fmt: skip
+    missing = [job for job in jobs if (job.module, job.number) not in journal.done]
+    with closing(each(work, missing, workers=workers)) as outcomes:
+        for i, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                raise RuntimeError(
+                    f"{missing[i].module}, draw {missing[i].number}: {outcome.error}: {missing[i].values}"
+                )
+            journal.add(missing[i], outcome)
+            if progress is not None:
+                progress(len(journal.done))
+
+
+# --- the report ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a calibration came to."""
+
+    settings: Settings
+    modules: list[Waves]
+    samples: Float  # (n, parameters)
+    checked: tuple[Found, ...]  # posterior predictive
+    centred: tuple[Found, ...]  # of the centre
+
+    @property
+    def centre(self) -> dict[str, float]:
+        """The fitted parameters at the middle of the posterior, to three significant digits."""
+        return centre_of(self.modules)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for `calibration.json`."""
+        return {
+            "format": FORMAT, "conditional_on": CONDITIONAL, "model": model_version(), "centre": self.centre,
+            "settings": asdict(self.settings), "modules": [self._module(waves) for waves in self.modules],
+            "posterior_predictive": [_found(found) for found in self.checked],
+            "at_the_centre": [_found(found) for found in self.centred],
+        }  # fmt: skip
+
+    def _module(self, waves: Waves) -> dict[str, Any]:
+        found, recovery = waves.posterior(), waves.recovery()
+        middle, (low, high) = drawn(found.centre()[None])[0], (drawn(end[None])[0] for end in found.interval())
+        contraction = found.contraction()
+        return {
+            "name": waves.module.name, "patterns": waves.module.patterns, "scenario": waves.module.scenario,
+            "draws": len(waves.figures), "kept": len(found.rows), "effective": round(found.effective, 1),
+            "tolerance": found.tolerance, "screening_level": waves.level, "records": recovery.records,
+            "parameters": [
+                {
+                    "path": prior.path, "fitted": bool(p in waves.fitted), "prior": [prior.low, prior.high],
+                    "why": prior.why, "middle": middle[prior.path], "interval_80": [low[prior.path], high[prior.path]],
+                    "contraction": float(contraction[p]), "verdict": verdict(float(contraction[p])),
+                    "influence": dict(zip(waves.targets.names, map(float, waves.influence[i]), strict=True)),
+                    "recovered": float(recovery.covered[p]), "recovery_error": float(recovery.error[p]),
+                }
+                for i, (p, prior) in enumerate(zip(waves.module.own, waves.module.priors, strict=True))
+            ],
+        }  # fmt: skip
+
+    def told(self) -> str:
+        """Return the report for people."""
+        lines = [CONDITIONAL]
+        for module in map(self._module, self.modules):
+            lines += ["", (
+                f"{module['name']}, {', '.join(module['patterns'])} of {module['scenario']}: {module['draws']} draws, "
+                f"the closest {module['kept']} kept (worth {module['effective']:g}), up to a distance of "
+                f"{module['tolerance']:.2f}; a correlation beyond {module['screening_level']:.2f} is more than luck"
+            ), HEADING]  # fmt: skip
+            lines += map(_row, module["parameters"])
+        lines += ["", (
+            "* fitted. Told: 1 - sd of the posterior / sd of the prior; below 0.1 the record says nothing of it. "
+            f"Recovery: how often the 80 % interval holds the truth, over {RECORDS} simulated records at most."
+        ), "", f"{'figure':22s} {'record':>22s} {'posterior, middle 80 %':>28s} {'at the centre':>28s}"]  # fmt: skip
+        for found, centred in zip(self.checked, self.centred, strict=True):
+            name, target = found.figure.name, found.figure.target.told
+            lines.append(f"{name:22s} {target:>22s} {_span(found):>28s} {_span(centred):>28s}  {centred.verdict}")
+        return "\n".join(lines)
+
+
+def _row(one: dict[str, Any]) -> str:
+    figure, correlation = max(one["influence"].items(), key=lambda item: abs(item[1]))
+    low, high = one["interval_80"]
+    return (
+        f"{'*' if one['fitted'] else ' '}{one['path']:39s} {one['prior'][0]:8.3g}–{one['prior'][1]:<8.3g} "
+        f"{one['middle']:9.3g} {low:9.3g}–{high:<9.3g} {one['contraction']:6.2f}  {one['recovered']:6.0%}    "
+        f"{figure} ({correlation:+.2f})"
+    )
+
+
+def centre_of(modules: list[Waves]) -> dict[str, float]:
+    """Return the fitted parameters at the middle of each module's posterior, to three significant digits."""
+    centre: dict[str, float] = {}
+    for waves in modules:
+        (middle,) = drawn(waves.posterior().centre()[None])
+        centre |= {PRIORS[p].path: float(f"{middle[PRIORS[p].path]:.3g}") for p in waves.fitted}
+    return centre
+
+
+HEADING = f"{'parameter':40s} {'prior':>17s} {'middle':>9s} {'80 % interval':>19s} {'told':>6s}  recovery  moves most"
+CONDITIONAL = (
+    "Conditional on the model as it is, on the priors of analysis/priors.py, and on a thin record: ten rounds of "
+    "fighting, one battle, press counts that are bounds. Not a forecast."
+)
+
+
+def verdict(contraction: float) -> str:
+    """Say how much the record tells of a parameter."""
+    return "told" if contraction >= TOLD else "weakly told" if contraction >= WEAKLY else "the record says nothing"
+
+
+def _span(found: Found) -> str:
+    return f"{found.median:.3g} ({found.low:.3g} to {found.high:.3g})" if isfinite(found.median) else "-"
+
+
+def _found(found: Found) -> dict[str, Any]:
+    told = {"median": found.median, "low": found.low, "high": found.high}
+    return {
+        "figure": found.figure.name, "target": found.figure.target.told, "verdict": found.verdict,
+        **{key: value if isfinite(value) else None for key, value in told.items()},
+    }  # fmt: skip
+
+
+def report(settings: Settings, modules: list[Waves], work: Work, samples: int, checks: int, workers: int) -> Report:
+    """Draw the samples, and run some of them, and the centre, anew."""
+    rng = np.random.default_rng([settings.seed, 3_000])
+    found = modules[-1].posterior().resampled(samples, rng)
+    some = drawn(found[np.linspace(0, samples - 1, checks).astype(int)]) if checks else []
+    jobs = [
+        Job(waves.module.name, FRESH + i, values)
+        for waves in modules
+        for which in (some, [centre_of(modules)] * checks)
+        for i, values in enumerate(which)
+    ]
+    seen: dict[int, dict[str, float]] = {}
+    with closing(each(work, jobs, workers=workers)) as outcomes, counting(len(jobs), "checks") as progress:
+        for i, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                raise RuntimeError(f"a check failed: {outcome.error}")
+            seen[i] = outcome
+            if progress is not None:
+                progress(len(seen))
+    held: list[list[Found]] = [[], []]
+    for number, waves in enumerate(modules):
+        for part in (0, 1):
+            begin = (2 * number + part) * checks
+            held[part] += _held(waves.targets, [seen[begin + i] for i in range(checks)])
+    return Report(settings, modules, found, tuple(held[0]), tuple(held[1]))
+
+
+def _held(targets: Targets, seen: list[dict[str, float]]) -> tuple[Found, ...]:
+    """Hold figures of runs against the record as `validate` does."""
+
+    def one(figure: Figure) -> Found:
+        asked = Figure(**{**vars(figure), "of": lambda figures: figures[figure.name]})
+        runs: dict[Family, list[dict[str, Any]]] = {figure.family: list(seen)}
+        return asked.judged(runs)
+
+    return tuple(map(one, targets.figures))
+
+
+def kept_as(report: Report, folder: Path) -> None:
+    """Write the report and the samples into a folder."""
+    paths = [prior.path for prior in PRIORS]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["sample", *paths])
+    for number, values in enumerate(drawn(report.samples)):
+        writer.writerow([number, *(f"{values[path]:.6g}" for path in paths)])
+    said = json.dumps(report.as_dict(), indent=1, ensure_ascii=False)
+    for name, text in ((POSTERIOR_FILE, table.getvalue()), (JSON_FILE, said), (TABLE_FILE, report.told())):
+        part = folder / f"{name}.part"
+        part.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+        part.replace(folder / name)
+
+
+# --- the command ---------------------------------------------------------------------------------------
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to keep it in; one that was stopped goes on.")],
+    draws: Annotated[int, typer.Option(min=FEWEST_DRAWS, max=100_000, help="Draws of the parameters a wave.")] = 256,
+    waves: Annotated[int, typer.Option(min=1, max=20, help="Waves; the first is the screening.")] = 3,
+    keep: Annotated[int, typer.Option(min=20, max=10_000, help="How many of the closest are kept.")] = 80,
+    samples: Annotated[int, typer.Option(min=1, max=100_000, help="Samples in posterior.csv.")] = 200,
+    checks: Annotated[int, typer.Option(min=0, max=1_000, help="Runs of samples, and of the centre, at the end.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Which draws.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
+    days: Annotated[float | None, typer.Option(hidden=True, help="Days of each run at most, for tests.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures into the folder.")] = True,
+) -> None:
+    """Find the parameters under which runs look like the record, and what the record tells of them."""
+    if keep > draws * waves:
+        raise Refused(f"--keep {keep}: a module has only {draws * waves} draws")
+    work, settings = Work.of(days), Settings(draws, waves, keep, seed)
+    journal, total = Journal(out, settings.as_dict(work)), draws * waves * sum(module.times for module in MODULES)
+    complain(
+        f"{total:,} runs of {len(MODULES)} modules, {len(journal.done):,} of them on file; then {6 * checks} checks."
+    )
+    began = monotonic()
+    with stoppable() as stopped, counting(total, "draws") as progress:
+        try:
+            modules = through(settings, work, journal, workers, progress)
+            made = report(settings, modules, work, samples, checks, workers)
+        except KeyboardInterrupt:
+            complain(f"stopped; {len(journal.done)} of {total} draws are kept in {out}, and the same command goes on")
+            raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
+    kept_as(made, out)
+    if figures:
+        _draw(made, out)
+    complain(f"{(monotonic() - began) / 60.0:.1f} minutes; kept in {out}")
+    typer.echo(json.dumps(made.as_dict(), ensure_ascii=False) if as_json else made.told())
+    raise typer.Exit(DONE)
+
+
+def _draw(made: Report, folder: Path) -> None:
+    """Draw the figures; one that fails costs nobody a calibration."""
+    try:
+        from analysis.calibration_figures import draw
+
+        draw(made, folder)
+    except Exception as error:
+        complain(f"no figures: {type(error).__name__}: {error}")
