@@ -338,20 +338,21 @@ class _Loop:
 
     def through(self, jobs: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         source = (_Job(number, job) for number, job in enumerate(jobs))
+        elsewhere = [lane for lane in self.lanes if lane.make is not _InThisProcess]
         while True:
-            yield from self._begin_more(source)
+            yield from self._begin_more(source, self.lanes)
             if not any(lane.busy for lane in self.lanes):
                 return
             lane, job, future = self.finished.get()
             lane.busy -= 1
             outcome = self._outcome(lane, job, future)
             if outcome is not None:
-                yield from self._begin_more(source)  # before whoever consumes the outcome takes their time
+                yield from self._begin_more(source, elsewhere)  # while the outcome is dealt with here
                 yield job.number, outcome[0]
 
-    def _begin_more(self, source: Iterator[_Job]) -> Iterator[tuple[int, Any]]:
+    def _begin_more(self, source: Iterator[_Job], lanes: list[_Lane]) -> Iterator[tuple[int, Any]]:
         """Give every lane that has room a job; yield those that cannot even be begun."""
-        for lane in self.lanes:
+        for lane in lanes:
             while not self.stop.asked and lane.busy < lane.room():
                 job = self.again.popleft() if self.again else next(source, None)
                 if job is None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -63,8 +63,14 @@ def stoppable() -> Iterator[list[int]]:
         signal.signal(signal.SIGTERM, before)
 
 
+class Show(Protocol):
+    """Say how many are done, and how many of these failed."""
+
+    def __call__(self, done: int, failed: int = 0) -> None: ...
+
+
 @contextmanager
-def counting(total: int, what: str = "runs", quiet: bool = False) -> Iterator[Callable[[int], None] | None]:
+def counting(total: int, what: str = "runs", quiet: bool = False) -> Iterator[Show | None]:
     """Show how many of `total` are done: a bar on a terminal, a line a minute elsewhere; nothing if there are none."""
     if not total or quiet:
         yield None
@@ -76,25 +82,43 @@ def counting(total: int, what: str = "runs", quiet: bool = False) -> Iterator[Ca
 
 
 @contextmanager
-def _bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
+def _bar(total: int, what: str) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(30), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
+    rate, failures = TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[failures]}", style="red")
+    columns = (BarColumn(30), MofNCompleteColumn(), TextColumn(what), rate, TimeRemainingColumn(), failures)
+    began = monotonic()
+
+    def show(done: int, failed: int = 0) -> None:
+        rate = _rate(done, monotonic() - began)
+        bar.update(task, completed=done, rate=rate, failures=_failures(failed))
+
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task("", total=total, rate="", failures="")
+        yield show
 
 
-def _lines(total: int, what: str) -> Callable[[int], None]:
+def _lines(total: int, what: str) -> Show:
     began = said = monotonic()
 
-    def say(done: int) -> None:
+    def say(done: int, failed: int = 0) -> None:
         nonlocal said
         now = monotonic()
         if now - said >= SECONDS_BETWEEN_LINES and 0 < done < total:
             said = now
             left = (total - done) * (now - began) / done / 60.0
-            complain(f"{done:,} of {total:,} {what}, about {left:.0f} min left")
+            parts = (f"{done:,} of {total:,} {what}", _rate(done, now - began), f"about {left:.0f} min left")
+            complain(", ".join(part for part in (*parts, _failures(failed)) if part))
 
     return say
+
+
+def _rate(done: int, seconds: float) -> str:
+    if not done or seconds <= 0.0:
+        return ""
+    return f"{done / seconds:.3g} a second" if done > seconds else f"{60.0 * done / seconds:.3g} a minute"
+
+
+def _failures(failed: int) -> str:
+    return f"{failed:,} failed" if failed else ""

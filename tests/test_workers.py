@@ -98,6 +98,18 @@ def test_jobs_are_taken_before_there_is_a_worker_for_them() -> None:
                 break
 
 
+def test_an_outcome_waits_for_the_next_job_in_this_process() -> None:
+    begun: list[int] = []
+
+    def jobs() -> Iterator[int]:
+        for number in range(5):
+            begun.append(number)
+            yield number
+
+    for number, _ in each(stub_jobs.square, jobs()):
+        assert begun == list(range(number + 1))
+
+
 def test_the_cluster_is_asked_for_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis.workers.find_spec", lambda name: None)
     with pytest.raises(Refused, match="extra `cluster`"):

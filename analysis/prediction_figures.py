@@ -1,0 +1,133 @@
+"""Pictures of a prediction: the probability of fighting on each day, and the killed added up.
+
+Each is written as PNG and as SVG. Colours are Okabe and Ito's, which people with any colour vision can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from analysis.prediction_scores import LEVEL, Forecast, Known, spells
+
+if TYPE_CHECKING:
+    from analysis.prediction import Prediction
+
+MODEL_COLOUR, OBSERVED_COLOUR, GREY = "#0072B2", "#D55E00", "#999999"
+BASELINE_COLOURS = ("#E69F00", "#009E73", "#CC79A7", "#332288")
+BASELINE_LINES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+STYLE: Any = {
+    "font.size": 8.0, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
+    "axes.titlesize": 9.0, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
+    "legend.fontsize": 7.0, "savefig.dpi": 160, "svg.hashsalt": "spillover", "svg.fonttype": "none",
+}  # fmt: skip
+NOTE = "A hindcast for checking the model, not a forecast of anything to come."
+NAMES = ("fighting", "cumulative")
+KINDS = ("png", "svg")
+FILES = tuple(f"{name}.{kind}" for name in NAMES for kind in KINDS)
+SIZE = (7.2, 3.4)  # inches
+DAY = np.timedelta64(1, "D")
+
+
+def draw(found: Prediction, folder: Path) -> list[Path]:
+    """Draw both pictures into a folder; return the files."""
+    made: list[Path] = []
+    with mpl.rc_context(STYLE):
+        for name, picture in _pictures(found):
+            picture.supxlabel(NOTE, fontsize=6.5, color="#444444", x=0.01, ha="left")
+            for kind in KINDS:
+                made.append(folder / f"{name}.{kind}")
+                picture.savefig(made[-1], metadata={"Date": None} if kind == "svg" else None)
+    return made
+
+
+def _pictures(found: Prediction) -> Iterator[tuple[str, Figure]]:
+    yield "fighting", _fighting(found)
+    yield "cumulative", _cumulative(found)
+
+
+def _axes(found: Prediction, title: str, label: str) -> tuple[Figure, Axes]:
+    picture = Figure(figsize=SIZE, layout="constrained")
+    axes = picture.subplots()
+    where = found.asked.scenario.file.places[found.asked.place].name
+    axes.set(title=f"{where}: {title}", ylabel=label, xlim=(found.asked.since, found.asked.until + DAY))
+    locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    return picture, axes
+
+
+def _fighting(found: Prediction) -> Figure:
+    """Draw the share of runs with fighting on each day, with the observed rounds shaded."""
+    picture, axes = _axes(found, "probability of fighting on a day", "share of the paths")
+    if found.record is not None:
+        _shade(axes, found.record, found.asked.scenario.file.reports.round_quiet_days)
+    for one, look in _baselines(found):
+        axes.plot(found.asked.dates, one.fighting.mean(axis=0), linewidth=0.9, label=one.name, **look)
+    axes.plot(
+        found.asked.dates, found.model.fighting.mean(axis=0), color=MODEL_COLOUR, linewidth=1.3, label=found.model.name
+    )
+    axes.set_ylim(0, 1)
+    picture.legend(loc="outside upper right", ncols=4)
+    return picture
+
+
+def _shade(axes: Axes, record: Known, quiet_days: int) -> None:
+    """Shade observed rounds, and hatch the days of which nothing is known."""
+    rounds = spells((record.fighting > 0)[None], quiet_days)
+    for number, (first, length) in enumerate(zip(rounds.first, rounds.length, strict=True)):
+        start = record.dates[first]
+        label = None if number else "rounds observed"
+        axes.axvspan(start, start + int(length) * DAY, color=OBSERVED_COLOUR, alpha=0.25, linewidth=0, label=label)
+    unknown = spells(~record.there[None], quiet_days=0)
+    for number, (first, length) in enumerate(zip(unknown.first, unknown.length, strict=True)):
+        start = record.dates[first]
+        axes.axvspan(
+            start, start + int(length) * DAY, facecolor="none", edgecolor=GREY, hatch="////", alpha=0.4, linewidth=0,
+            label=None if number else "no data, or left out",
+        )  # fmt: skip
+
+
+def _cumulative(found: Prediction) -> Figure:
+    """Draw the killed added up over the days that count: the record, the model with its band, and baselines."""
+    picture, axes = _axes(found, "killed, added up", "people")
+    record = found.record
+    seen = found.forecasts if record is None else [one.as_known(record) for one in found.forecasts]
+    added = seen[0].killed.cumsum(axis=1)
+    low, high = np.quantile(added, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    axes.fill_between(
+        found.asked.dates, low, high, color=MODEL_COLOUR, alpha=0.2, linewidth=0,
+        label=f"{found.model.name}, {LEVEL:.0%} of the runs",
+    )  # fmt: skip
+    axes.plot(
+        found.asked.dates, np.median(added, axis=0), color=MODEL_COLOUR, linewidth=1.3,
+        label=f"{found.model.name}, median",
+    )  # fmt: skip
+    for one, (_, look) in zip(seen[1:], _baselines(found), strict=True):
+        axes.plot(
+            found.asked.dates, one.killed.cumsum(axis=1).mean(axis=0), linewidth=0.9, label=f"{one.name}, mean", **look
+        )
+    if record is not None:
+        _draw_record(axes, record)
+    axes.set_ylim(0, None)
+    picture.legend(loc="outside upper right", ncols=4)
+    return picture
+
+
+def _draw_record(axes: Axes, record: Known) -> None:
+    killed, low, high = (np.nan_to_num(of).cumsum() for of in (record.killed, record.low, record.high))
+    axes.fill_between(record.dates, low, high, color=OBSERVED_COLOUR, alpha=0.25, linewidth=0, step="post")
+    look: Any = {"color": OBSERVED_COLOUR, "linewidth": 1.3, "drawstyle": "steps-post"}
+    axes.plot(record.dates, killed, label="observed, and its range", **look)
+
+
+def _baselines(found: Prediction) -> Iterator[tuple[Forecast, dict[str, Any]]]:
+    for one, colour, line in zip(found.forecasts[1:], BASELINE_COLOURS, BASELINE_LINES, strict=False):
+        yield one, {"color": colour, "linestyle": line}
