@@ -315,6 +315,8 @@ class Bookkeeper:
 
     def _missiles(self, step: int) -> list[int]:
         """Return missiles on the way, then arrived, then destroyed, each by where they are to go and to whom."""
+        if not self.bound:
+            return []
         bound = self.bound.values()
         return [
             *(sum(c.units - c.arrived(step) for c in some) for some in bound),

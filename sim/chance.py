@@ -11,6 +11,7 @@ with counter (entity, group, step, decision) and the seed as its key.
 from __future__ import annotations
 
 from functools import cache
+from hashlib import blake2b
 from zlib import crc32
 
 import numpy as np
@@ -25,6 +26,10 @@ def code(name: str) -> int:
     return crc32(name.encode())
 
 
+def _key(seed: int) -> tuple[np.uint64, np.uint64]:
+    return np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
+
+
 class Chance:
     """The draws of one run."""
 
@@ -33,7 +38,15 @@ class Chance:
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed {seed} is outside 0 to 2^64 - 1")
         self.seed = seed
-        self.key = (np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32))
+        self.key = _key(seed)
+
+    def shift(self, numbers: int) -> None:
+        """Draw as if one stream served everyone, and so many more numbers of it were used up than in the run beside.
+
+        For measuring what keyed draws buy, and for nothing else: any shift but 0 is other luck for all.
+        """
+        said = f"{self.seed} {numbers}".encode()
+        self.key = _key(int.from_bytes(blake2b(said, digest_size=8).digest()) if numbers else self.seed)
 
     def uniform(self, decision: str, step: int, entity: int = 0, group: int = 0) -> float:
         """Return one uniform in (0, 1)."""

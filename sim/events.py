@@ -127,10 +127,14 @@ class Conference(Happening):
     """A peace conference is announced, and some day closes."""
 
     def act(self) -> None:
+        self.model.talks.append(self.convened())
+
+    def convened(self) -> Talks:
+        """Return the talks that have been announced."""
         model, spec = self.model, self.spec
         parties = np.array([name in spec.parties for name in model.theatre.factions], np.bool_)
         self.talks = Talks(code(self.name), parties, None if spec.opens is None else model.story.step_of(spec.opens))
-        model.talks.append(self.talks)
+        return self.talks
 
     def end(self) -> None:
         model = self.model

@@ -83,7 +83,14 @@ def timeline(result: Result, path: str | Path) -> Path:
 
 
 def _panels(result: Result) -> Iterator[tuple[str, Any, str]]:
-    """Yield what is drawn, from top to bottom: places, the most hurt first, then neighbourhoods' alarm."""
+    """Yield what is drawn, from top to bottom: places, the most hurt first, then neighbourhoods' alarm.
+
+    Of a known model on a lattice: its people by state.
+    """
+    if result.scenario.model != "theatre":
+        yield from (("people", _draw_state, state) for state in ("active", "jailed", "quiet"))
+        if not measures.killed_total(result):
+            return
     moved = _moved(result)
     for place in _shown_places(result):
         yield "people", _draw_casualties, place
@@ -115,6 +122,19 @@ def _moved(result: Result) -> set[str]:
     levels, keys = result.columns.levels("control"), result.columns.keys("control", "place")
     moved = (level.size > 0 and np.ptp(level) > MOVED for level in levels.T)
     return {place for (place,), changed in zip(keys, moved, strict=True) if changed}
+
+
+def _draw_state(axes: Axes, result: Result, state: str) -> None:
+    """Draw how many people are in a state when each step ends, by group where there are two."""
+    communities = result.scenario.file.communities
+    times, levels = result.columns.times.tz_localize(None), result.columns.levels(state)
+    for (group,), colour, level in zip(result.columns.keys(state, "community"), PALETTE, levels.T, strict=False):
+        axes.plot(times, level, color=colour, lw=0.9, label=communities[group].name if group else None)
+    axes.set_title(state.capitalize())
+    axes.set_ylabel("people")
+    axes.set_ylim(bottom=0)
+    if communities:
+        axes.legend(loc="upper right")
 
 
 def _draw_casualties(axes: Axes, result: Result, place: str) -> None:
@@ -220,7 +240,12 @@ def _colours(ids: Iterable[str]) -> dict[str, str]:
 
 
 def theatre_map(result: Result, path: str | Path) -> Path:
-    """Draw the places, who holds them, the roads with what moved on them, and where people were killed."""
+    """Draw the places, who holds them, the roads with what moved on them, and where people were killed.
+
+    A lattice is nowhere: nothing is drawn of a known model.
+    """
+    if result.scenario.model != "theatre":
+        return Path(path)
     with mpl.rc_context(STYLE):
         west, south, east, north = _extent(result)
         tall = (north - south) / ((east - west) * cos(radians((south + north) / 2)))

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -226,77 +226,80 @@ class Battles:
 
     def fight(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> Losses:
         """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
-        self.form_up(theatre, "group strength on arrival", chance, step)
-        pace, kills, aims = self.expected(theatre, p)
-        groups, (fronts, factions) = self.groups, kills.shape
+        groups, hour = self.groups, self._blank()
+        fronts, factions = hour.kills.shape
         killed, wounded = np.zeros(theatre.killed.shape, np.int64), np.zeros(theatre.killed.shape, np.int64)
         rows = np.empty((fronts * factions * factions, 5), np.int64)
-        found = kernels.fronts.fire(
-            self.places, theatre.fighters, theatre.volunteers, theatre.effect, theatre.engaged, pace, kills, aims,
-            p.initiations_per_hour, p.wounded_per_killed, step_h,
-            groups.sizes, groups.first, groups.count, groups.lane, self.known_as,
-            step, code("engage"), code("whom it hits"), code("wounded at a front"), *chance.key,
+        told = (
+            *self._forces(theatre, p), *hour,
+            p.initiations_per_hour, p.wounded_per_killed, p.readiness_loss_per_hour, p.readiness_gain_per_hour, step_h,
+            groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane, self.known_as,
+            step, ARRIVES, ENGAGES, HITS, WOUNDS, *chance.key,
             theatre.firing, theatre.slain_rate, killed, wounded, rows,
         )  # fmt: skip
-        kernels.fronts.wear(
-            self.places, theatre.assault, theatre.urge, theatre.calm, theatre.engaged,
-            p.readiness_loss_per_hour, p.readiness_gain_per_hour, step_h, theatre.readiness,
-        )  # fmt: skip
+        found = kernels.fronts.fight(*told)
+        if found < 0:
+            groups.make_room(theatre.present[self.places])
+            return self.fight(theatre, p, chance, step, step_h)
         return Losses(killed, wounded, rows[:found])
 
     def expected(self, theatre: Theatre, p: EngagementParameters) -> Expected:
         """Return what an hour is expected to bring. Writes the fighters in contact."""
-        fronts, factions = self.places.size, len(theatre.factions)
-        hour = Expected(
-            np.empty((fronts, factions)), np.empty((fronts, factions)), np.empty((fronts, factions, factions))
-        )
-        kernels.fronts.expect(
-            self.places, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.area_fire,
-            p.area_fire_reference, theatre.enmity, theatre.coalition, theatre.skirmish, theatre.assault,
-            theatre.urge, theatre.calm, theatre.readiness, theatre.effect, theatre.control, theatre.cover,
-            theatre.engaged, *hour,
-        )  # fmt: skip
+        hour = self._blank()
+        told = (*self._forces(theatre, p), *hour)
+        kernels.fronts.expect(*told)
         return hour
 
     def settle(
         self, theatre: Theatre, losses: Losses, p: EngagementParameters, chance: Chance, step: int, step_h: float
     ) -> None:
-        """Take losses out of the forces, and let groups change."""
-        theatre.fighters -= losses.killed + losses.wounded
-        theatre.killed += losses.killed
-        theatre.hurt += losses.wounded
-        self.form_up(theatre, "group strength", chance, step)
-        groups = self.groups
-        kernels.fronts.regroup_all(
-            self.places, theatre.engaged, p.turnover_per_hour, p.shatter_share, step_h,
-            groups.sizes, groups.first, groups.count, groups.lane,
-            step, code("number of regroupings"), code("regroup"), *chance.key,
+        """Take losses out of the forces, let groups change, and bring wounded fighters back, wherever they are."""
+        back_p, groups = -math.expm1(-step_h / (24.0 * p.recover_days)), self.groups
+        kernels.fronts.settle(
+            self.places, theatre.fighters, theatre.volunteers, theatre.killed, theatre.hurt,
+            losses.killed, losses.wounded, theatre.engaged, p.turnover_per_hour, p.shatter_share, back_p, step_h,
+            groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane, self.lane,
+            step, SHRINKS, NUMBER, REGROUPS, RETURNS, *chance.key,
         )  # fmt: skip
 
-    def form_up(self, theatre: Theatre, decision: str, chance: Chance, step: int) -> None:
-        """Let the groups add up to who is there, after losses and after arrivals."""
-        groups, done = self.groups, False
-        while not done:
-            done = kernels.fronts.form_up(
-                self.places, theatre.fighters, theatre.volunteers,
-                groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane,
-                step, code(decision), *chance.key,
-            )  # fmt: skip
-            if not done:
-                groups.make_room(theatre.present[self.places])
+    def form_up(self, theatre: Theatre, chance: Chance, step: int) -> None:
+        """Let the groups add up to who is there."""
+        groups = self.groups
+        groups.make_room(theatre.present[self.places])
+        kernels.fronts.form_up(
+            self.places, theatre.fighters, theatre.volunteers,
+            groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane,
+            step, SHRINKS, *chance.key,
+        )  # fmt: skip
 
-    def recover(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> None:
-        """Bring wounded fighters back to their force, wherever they are."""
-        back_p = -math.expm1(-step_h / (24.0 * p.recover_days))
-        kernels.fronts.recover(
-            theatre.hurt, theatre.fighters, self.lane, back_p, step, code("fighter recovers"), *chance.key
+    def _blank(self) -> Expected:
+        fronts, factions = self.groups.count.shape
+        return Expected(
+            np.empty((fronts, factions)), np.empty((fronts, factions)), np.empty((fronts, factions, factions))
         )
 
+    def _forces(self, theatre: Theatre, p: EngagementParameters) -> tuple[Any, ...]:
+        """Return what the expected losses depend on, in the order of the kernels, and where contact is written."""
+        return (
+            self.places, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.area_fire,
+            p.area_fire_reference, theatre.enmity, theatre.coalition, theatre.skirmish, theatre.assault,
+            theatre.urge, theatre.calm, theatre.readiness, theatre.effect, theatre.control, theatre.cover,
+            theatre.engaged,
+        )  # fmt: skip
 
-def advance(theatre: Theatre, p: ControlParameters, step_h: float) -> None:
-    """Move the ground of every front: assaulting factions, and the unopposed, gain from their enemies."""
+
+ARRIVES, SHRINKS = code("group strength on arrival"), code("group strength")
+ENGAGES, HITS, WOUNDS = code("engage"), code("whom it hits"), code("wounded at a front")
+NUMBER, REGROUPS, RETURNS = code("number of regroupings"), code("regroup"), code("fighter recovers")
+
+
+def advance(theatre: Theatre, p: ControlParameters, step_h: float) -> Floats:
+    """Move the ground of every front; return what each faction's side has won or lost by it, [P, F]."""
+    ground = np.zeros(theatre.control.shape)
     kernels.fronts.advance(
         theatre.fronts, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.effect,
         theatre.readiness, theatre.assault, theatre.urge, theatre.calm, theatre.coalition, theatre.enemy,
         theatre.holder, theatre.cover, p.advance_per_hour, p.consolidation, p.balance, step_h, theatre.control,
+        ground,
     )  # fmt: skip
+    return ground

@@ -29,18 +29,19 @@ class SpilloverModel(mesa.Model):
 
     states = STATES
 
-    def __init__(self, scenario: Scenario, seed: int = 0, threads: int | None = None) -> None:
+    def __init__(self, scenario: Scenario, seed: int = 0, threads: int | None = None, resumes_at: int = 0) -> None:
         """Set the world up as the scenario has it at its start.
 
         Mesa's own generator gets the seed too, but no decision uses it: all chance is in
-        `sim.chance`. `threads` changes speed alone, never a number.
+        `sim.chance`. `threads` changes speed alone, never a number. `resumes_at` is the step at
+        which `sim.checkpoint` goes on with a run: what was to happen before has happened.
         """
         super().__init__(rng=seed % 2**63)
         self.story, self.file, self.seed = scenario, scenario.file, seed
         self.chance = Chance(seed)
         self.theatre, self.city = Theatre.of(self.file), City.of(self.file)
         self.residents = Residents(self.file, self.city, self.chance)
-        self.now = 0
+        self.now, self.resumes_at = 0, resumes_at
         self.step_h = scenario.step_hours
         self.steps_a_day = scenario.steps_a_day
         self.fighters_from_outside = 0
@@ -58,6 +59,10 @@ class SpilloverModel(mesa.Model):
         self.facing = np.flatnonzero(self.city.facing)
         self.facing_lane = np.array([self._lane(int(g)) for g in self.facing], np.int64)
         self.provoked = np.zeros_like(self.facing)
+        self.zeros, self.detain = (
+            np.zeros(self.city.groups),
+            np.full(self.city.groups, self.file.security.detain_per_hour),
+        )
         self.toll = Toll.of(self.file.toll, self.step_h)
         self.horizons = self._horizons()
         self.scheduled = self._schedule()
@@ -127,14 +132,11 @@ class SpilloverModel(mesa.Model):
 
     def fronts_fight(self) -> None:
         """Fight one hour at every front."""
-        theatre, file = self.theatre, self.file
-        before, p = theatre.control.copy(), file.engagement
+        theatre, file, p = self.theatre, self.file, self.file.engagement
         losses = self.battles.fight(theatre, p, self.chance, self.now, self.step_h)
-        fronts.advance(theatre, file.control, self.step_h)
+        ground = fronts.advance(theatre, file.control, self.step_h)
         self.battles.settle(theatre, losses, p, self.chance, self.now, self.step_h)
-        self.battles.recover(theatre, p, self.chance, self.now, self.step_h)
         self.books.note_fronts(self.now, losses)
-        ground = (theatre.control - before) @ theatre.coalition.T
         factions.feel(theatre, losses.killed, ground, file.withdrawal, self.step_h)
 
     def blows_fall_from_outside(self) -> None:
@@ -167,7 +169,8 @@ class SpilloverModel(mesa.Model):
         rates = rates_of_the_hour(file, self._hour_of_day(), self.step_h)
         hour = self.residents.hour(rates, *tables, self.destinations, self.now, self.pool)
         self._bring_weapons_home(hour)
-        self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
+        if hour.travelled or self._new_day():  # the day on which factions withdraw, and their volunteers with them
+            self.theatre.volunteers = self.residents.volunteers(*self.theatre.fighters.shape)
         self.books.note_residents(
             self.now, hour, self.seen, file.fire.hit_per_hour, file.engagement.civilian_hit_per_hour
         )
@@ -330,8 +333,8 @@ class SpilloverModel(mesa.Model):
             goes = spec.volunteers.get(ids[city.community[g]])
             there[g] = goes.already_there if goes else 0
         self.residents.send_volunteers(there)
-        self.theatre.volunteers = self.residents.volunteers(len(self.theatre.places), len(self.theatre.factions))
-        self.battles.form_up(self.theatre, "group strength", self.chance, 0)
+        self.theatre.volunteers = self.residents.volunteers(*self.theatre.fighters.shape)
+        self.battles.form_up(self.theatre, self.chance, 0)
 
     def _remember_the_war_so_far(self) -> None:
         killed = np.zeros_like(self.theatre.control)
@@ -352,18 +355,22 @@ class SpilloverModel(mesa.Model):
             agents.SecurityForce(self, force.id, row)
 
     def _schedule(self) -> list[events.Happening]:
-        """Hand the scenario's events to Mesa's event list: step i runs at Mesa time i + 1, its events at i + 1/2."""
-        scheduled = []
+        """Hand the scenario's events to Mesa's event list: step i runs at Mesa time i + 1, its events at i + 1/2.
+
+        Mesa's clock begins where the run does, or goes on.
+        """
+        scheduled, begins = [], self.resumes_at
         for name, spec in self.file.events.items():
             step = self.story.step_of(spec.at)
             if not spec.on or not 0 <= step < self.story.steps:
                 continue
             happening = events.KINDS[spec.kind](self, name, spec, step)
             scheduled.append(happening)
-            self.schedule_event(happening.happen, at=step + 0.5)
+            if step >= begins:
+                self.schedule_event(happening.happen, at=step - begins + 0.5)
             until = getattr(spec, "until", None)
-            if until is not None and step < (end := self.story.step_of(until)) < self.story.steps:
-                self.schedule_event(happening.end, at=end + 0.5)
+            if until is not None and max(step + 1, begins) <= (end := self.story.step_of(until)) < self.story.steps:
+                self.schedule_event(happening.end, at=end - begins + 0.5)
         return scheduled
 
     def _pool(self, threads: int | None) -> ThreadPoolExecutor | None:
@@ -392,25 +399,23 @@ class SpilloverModel(mesa.Model):
 
     def _outlook(self) -> Outlook:
         ways, city, seen = self.file.channels, self.city, self.seen
-        zeros = np.zeros(city.groups)
-        solidarity = zeros.copy()
+        zeros, solidarity = self.zeros, np.zeros(city.groups)
         for name, alarm in self.alarms.items():
             if name != "kin":
                 solidarity += getattr(ways, name).weight * alarm
         kin = ways.kin.weight * self.alarms["kin"] if "kin" in self.alarms else zeros
-        hardship = channels.refugees.hardship(seen, city, self.theatre, ways.refugees)
+        hosts = channels.is_on(ways.refugees)
         travels = channels.is_on(ways.fighters)
-        at, of = np.maximum(0, city.volunteer_place), np.maximum(0, city.volunteer_faction)
-        slain = np.where(city.volunteer_place >= 0, seen.slain_rate[at, of], 0.0) if seen.slain_rate.size else zeros
+        slain = city.at_their_front(seen.slain_rate)
         return Outlook(
             solidarity=solidarity,
             kin=kin,
-            hardship=hardship if channels.is_on(ways.refugees) else zeros,
+            hardship=channels.refugees.hardship(seen, city, self.theatre, ways.refugees) if hosts else zeros,
             enlist=channels.fighters.enlist_per_hour(seen, city, ways.fighters) if travels else zeros,
             home=channels.fighters.home_per_hour(seen, city, ways.fighters) if travels else zeros,
             front_danger=self.file.engagement.civilian_hit_per_hour * seen.firing[city.place],
             buffer=security.buffer(np.where(city.guarded, seen.soldiers[city.place], 0.0), self.file.security),
-            detain=np.full(city.groups, self.file.security.detain_per_hour),
+            detain=self.detain,
             slain=slain,
             maimed=self.file.engagement.wounded_per_killed * slain,
         )

@@ -104,6 +104,12 @@ class City:
         """Return the number of residents' rows."""
         return int(self.last[-1]) if self.groups else 0
 
+    def at_their_front(self, table: Floats) -> Floats:
+        """Return the entry of a table [P, F] for the volunteers of each group, [G]; 0 where nobody goes."""
+        found = np.empty(self.groups)
+        kernels.theatre.pick(table, self.volunteer_place, self.volunteer_faction, found)
+        return found
+
     @classmethod
     def of(cls, file: ScenarioFile) -> City:
         """Build the table as it stands at the start of a scenario."""

@@ -36,7 +36,7 @@ from sim.scenario import Scenario
 from sim.scenario.coherence import REFERENCES
 from sim.scenario.faults import shown
 from sim.scenario.shape import Slot, kind_of, noun, slot_of, within
-from sim.schema import EventBase, ScenarioFile
+from sim.schema import KNOWN_MODELS, EventBase, ScenarioFile
 from sim.theatre import Theatre
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -256,6 +256,15 @@ def file_format() -> str:
     return "\n\n".join(sections)
 
 
+def known_models() -> str:
+    """Tell the keys of the table of each known model."""
+    told = []
+    for name, file in KNOWN_MODELS.items():
+        (parameters,) = slot_of_field(file.model_fields[name]).models
+        told.append(_section(f"## `[{name}]`", name, parameters))
+    return "\n\n".join(told)
+
+
 def _section(heading: str, path: str, model: type[BaseModel]) -> str:
     names = own_keys(model)
     if not path:
@@ -354,6 +363,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "measures": measured,
     "recorded": recorded,
     "format": file_format,
+    "known_models": known_models,
 }
 
 

@@ -19,8 +19,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.fields import FieldInfo
 
-Grade = Literal["article", "measured", "press", "literature", "assumed"]
-GRADES: tuple[str, ...] = ("article", "measured", "press", "literature", "assumed")
+Grade = Literal["article", "measured", "press", "literature", "fitted", "assumed"]
+GRADES: tuple[str, ...] = ("article", "measured", "press", "literature", "fitted", "assumed")
 
 
 class Strict(BaseModel):

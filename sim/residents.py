@@ -61,6 +61,10 @@ TRANSITIONS = (
 )
 """Every transition between states, and its hazard: what the kernel `weigh` computes."""
 
+HARMS = ("none", "wounded", "killed")
+HARM_OF = np.array([{WOUNDED: 1, DEAD: 2}.get(state, 0) for state in range(len(STATES))], np.uint8)
+"""What it means for a resident to come into each state."""
+
 THREADS_FROM = 100_000
 """Residents from which more than one thread pays (a barrier on a busy machine costs milliseconds)."""
 
@@ -77,6 +81,7 @@ class Hour:
     wounded_away: Ints
     fled: Ints
     back: Ints  # came home from a front, whole or wounded
+    travelled: bool  # whether anywhere the number of those away at a front has changed
 
 
 class Residents:
@@ -97,6 +102,7 @@ class Residents:
         self.state = np.zeros(rows, np.uint8)
         self.where = city.place[self.group].astype(np.int16)
         self.lived = np.zeros(rows, np.float32)
+        self.harm = np.zeros(rows, np.uint8)  # the worst that befell each: an index into `HARMS`
         m = file.mobilisation
         able = np.array([file.neighbourhoods[city.neighbourhoods[n]].able for n in city.neighbourhood])
         self.able = (self._trait("able to fight") < able[self.group]).astype(np.uint8)
@@ -184,7 +190,7 @@ class Residents:
             killed=deeds[:, at.KILLED], wounded=deeds[:, at.WOUNDED_HERE],
             killed_up=deeds[:, at.KILLED_UP], wounded_up=deeds[:, at.WOUNDED_UP],
             killed_away=deeds[:, at.KILLED_AWAY], wounded_away=deeds[:, at.WOUNDED_AWAY],
-            fled=deeds[:, at.FLED], back=deeds[:, at.CAME_BACK],
+            fled=deeds[:, at.FLED], back=deeds[:, at.CAME_BACK], travelled=bool(deeds[:, AWAY].any()),
         )  # fmt: skip
 
     def _live(self, tables: tuple[Singles, ...], destinations: Floats, step: int, jobs: Ints) -> tuple[Ints, Ints]:
@@ -204,6 +210,8 @@ class Residents:
         city = self.city
         deeds = np.zeros((city.groups, kernels.residents.DEEDS), np.int64)
         moves = np.zeros_like(self.displaced)
+        rows, harm = self.changing[first : first + count], HARM_OF[self.then[first : first + count]]
+        self.harm[rows] = np.maximum(self.harm[rows], harm)
         kernels.residents.act(
             count, self.changing[first:], self.then[first:], self.state, self.where, self.group, self.site, city.up_at,
             city.weight, city.place, city.volunteer_place, destinations, city.first_of_neighbourhood, self.lanes, step,

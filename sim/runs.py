@@ -27,15 +27,15 @@ import os
 import platform
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -45,10 +45,17 @@ from sim.measures import Columns
 from sim.record import EVENT_TYPES, FIRE_COLUMNS, Record, Series, Side
 from sim.scenario import Scenario, ScenarioError
 
+if TYPE_CHECKING:
+    import duckdb
+
+    from sim.checkpoint import Checkpoint
+
 SEAL = "provenance.json"
 SEAL_FORMAT = 1
 TABLES = ("measures", "incidents", "fire", "corridors", "values", "claims", "events")
 PACKAGES = ("spillover", "mesa", "numpy", "numba", "scipy", "pandas", "duckdb", "pydantic")
+NUMBERS_BY = ("spillover", "mesa", "numpy", "numba", "scipy")
+"""Packages of which another version may change a number."""
 TEXTS = ("scenario.toml", "sides.json", "summary.json", "summary.txt")
 FILES = (*(f"{table}.parquet" for table in TABLES), *TEXTS)
 KEYS = ("measure", "unit", "place", "neighbourhood", "community", "faction")
@@ -76,14 +83,93 @@ def run(
     days: float | None = None,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    beside: Result | None = None,
+    checkpoint_at: datetime | None = None,
 ) -> Result:
-    """Run a scenario and return what it left; a KeyboardInterrupt ends it early."""
+    """Run a scenario and return what it left; a KeyboardInterrupt ends it early.
+
+    `checkpoint_at` is a time at whose step the state is kept as the result's `checkpoint`, for `resume` to go on from.
+    `beside` is a run with the same seed with which this one shares a single stream of numbers, as models without keyed
+    draws do: once the two have used up different amounts of it, all luck is other luck. It is there to measure what
+    keyed draws buy.
+    """
     scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
     if days is not None:
         scenario = scenario.with_values({"clock.days": days})
+    step = None if checkpoint_at is None else _step_of_checkpoint(scenario, checkpoint_at)
     model = _model(scenario, seed, threads)
+    stream = None if beside is None else _SharedStream(model, beside.record)
+    return _to_the_end(model, scenario, seed, progress, stream, step)
+
+
+def resume(
+    checkpoint: Checkpoint,
+    scenario: Scenario | None = None,
+    *,
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_at: datetime | None = None,
+) -> Result:
+    """Go on from a checkpoint, in its scenario or in another one that differs in nothing that has been."""
+    from sim.checkpoint import restored
+
+    going_on = scenario or checkpoint.scenario
+    step = None if checkpoint_at is None else _step_of_checkpoint(going_on, checkpoint_at, checkpoint.step)
+    model = restored(checkpoint, going_on, threads)
+    changed = going_on.content_hash() != checkpoint.scenario.content_hash()
+    forked = {
+        "step": checkpoint.step, "scenario_sha256": checkpoint.scenario.content_hash(),
+        "scenario": checkpoint.scenario.to_toml(),
+    } if changed else None  # fmt: skip
+    return _to_the_end(model, going_on, checkpoint.seed, progress, None, step, forked)
+
+
+def _step_of_checkpoint(scenario: Scenario, at: datetime, begun: int = 0) -> int:
+    """Return the step before which the state is kept."""
+    from sim.checkpoint import CheckpointError
+
+    step = scenario.step_of(at)
+    if scenario.model != "theatre":
+        raise CheckpointError(f"{scenario.id}: a run of the model '{scenario.model}' has no checkpoints")
+    if not begun < step < scenario.steps:
+        first, last = scenario.time_of(begun + 1), scenario.time_of(scenario.steps - 1)
+        span = f"from {first:%Y-%m-%dT%H:%M} to {last:%Y-%m-%dT%H:%M}"
+        raise CheckpointError(f"checkpoint at {at.isoformat()}: allowed {span}")
+    return step
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> Path:
+    """Write a checkpoint to a file, with the versions that made it."""
+    from sim.checkpoint import save
+
+    save(checkpoint, Path(path), _numbers_by())
+    return Path(path)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; raise CheckpointError where it is none, or was made by other versions."""
+    from sim.checkpoint import load as loaded
+
+    return loaded(Path(path), _numbers_by())
+
+
+def _numbers_by() -> dict[str, str]:
+    return {package: version for package, version in versions().items() if package in NUMBERS_BY}
+
+
+def _to_the_end(
+    model: Any,
+    scenario: Scenario,
+    seed: int,
+    progress: Callable[[Progress], None] | None,
+    stream: _SharedStream | None = None,
+    checkpoint_step: int | None = None,
+    forked: dict[str, Any] | None = None,
+) -> Result:
+    """Run a model to the end of its scenario and return what it left."""
     started, clock = datetime.now(UTC), perf_counter()
-    interrupted = _run_through(model, scenario, progress)
+    kept: list[Checkpoint] = []
+    interrupted = _run_through(model, scenario, progress, _between(model, stream, checkpoint_step, kept))
     return Result(
         scenario=scenario,
         seed=seed,
@@ -93,26 +179,112 @@ def run(
         finished=datetime.now(UTC),
         wall_seconds=perf_counter() - clock,
         versions=versions(),
+        harm=_harm(model),
+        checkpoint=kept[0] if kept else None,
+        forked=forked,
     )
 
 
+def _between(
+    model: Any, stream: _SharedStream | None, checkpoint_step: int | None, kept: list[Checkpoint]
+) -> Callable[[], None]:
+    """Return what is to be done before each step."""
+
+    def act() -> None:
+        if stream is not None:
+            stream.go_on()
+        if checkpoint_step is not None and model.record.steps_done == checkpoint_step:
+            from sim.checkpoint import capture
+
+            kept.append(capture(model))
+
+    return act
+
+
+def _harm(model: Any) -> dict[str, NDArray[np.uint8]]:
+    """Return the worst that befell each resident, by neighbourhood; the same entry is the same person in any run."""
+    if not hasattr(model, "residents"):
+        return {}
+    city, harm = model.city, model.residents.harm
+    return {
+        name: np.concatenate([harm[city.first[g] : city.last[g]] for g in np.flatnonzero(city.neighbourhood == n)])
+        for n, name in enumerate(city.neighbourhoods)
+    }
+
+
 def _model(scenario: Scenario, seed: int, threads: int | None) -> Any:
+    """Return what runs the scenario: it has a `record`, and `run_for` takes it some steps on."""
+    if scenario.model == "epstein":
+        from sim.classics.epstein import EpsteinRun
+
+        file: Any = scenario.file
+        return EpsteinRun(file.epstein, scenario.steps, seed)
     from sim.model import SpilloverModel  # Mesa takes seconds to import, and a finished run needs none of it
 
     return SpilloverModel(scenario, seed=seed, threads=threads)
 
 
-def _run_through(model: Any, scenario: Scenario, progress: Callable[[Progress], None] | None) -> bool:
+def _run_through(
+    model: Any, scenario: Scenario, progress: Callable[[Progress], None] | None, before_each: Callable[[], None]
+) -> bool:
     """Run every step, telling how far; return whether someone stopped it."""
     watch = None if progress is None else _Watch(model.record, scenario)
     try:
         while model.record.steps_done < scenario.steps:
+            before_each()
             model.run_for(1)
             if progress is not None and watch is not None:
                 progress(watch.look())
     except KeyboardInterrupt:
         return True
     return False
+
+
+class _Draws:
+    """Counts how many numbers a run would take from a single stream, but for a constant.
+
+    One for every resident who is alive, one more for each whose state changes, one for each engagement and for each
+    person whom it hits.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.levels, self.hurt, self.dead = map(self._columns, (LEVELS, ("killed", "wounded"), ("dead",)))
+
+    def _columns(self, measures: tuple[str, ...]) -> NDArray[np.int64]:
+        return np.array([i for i, one in enumerate(self.record.series) if one.measure in measures], np.int64)
+
+    def since(self, first: int) -> NDArray[np.int64]:
+        """Return the numbers of each step from one on."""
+        record = self.record
+        now = record.values[first : record.steps_done]
+        before = record.values[max(first - 1, 0) : record.steps_done - 1]
+        before = before if first else np.vstack([now[:1], before])
+        moved = np.abs(now[:, self.levels] - before[:, self.levels]).sum(axis=1)
+        drawn = moved + now[:, self.hurt].sum(axis=1) - now[:, self.dead].sum(axis=1)
+        engaged = np.zeros(len(now), np.int64)
+        for step, *_ in takewhile(lambda row: row[0] >= first, reversed(record.fire)):
+            engaged[step - first] += 1
+        return np.rint(drawn).astype(np.int64) + engaged
+
+
+LEVELS = ("calm", "mobilised", "sheltering", "hurt", "detained", "displaced", "away", "dead")
+"""Columns of how many residents are in each state."""
+
+
+class _SharedStream:
+    """Lets a run draw from the stream that another one with the same seed draws from."""
+
+    def __init__(self, model: Any, beside: Record) -> None:
+        self.model, self.draws, self.ahead = model, _Draws(model.record), 0
+        self.beside = _Draws(beside).since(0)
+
+    def go_on(self) -> None:
+        """Take in the last step: how far ahead of the other run is this one in the stream?"""
+        last = self.model.record.steps_done - 1
+        if 0 <= last < len(self.beside):
+            self.ahead += int(self.draws.since(last)[0] - self.beside[last])
+            self.model.chance.shift(self.ahead)
 
 
 class _Watch:
@@ -175,6 +347,9 @@ class Result:
     finished: datetime
     wall_seconds: float  # of the steps; setting up is not counted
     versions: dict[str, str]
+    harm: dict[str, NDArray[np.uint8]] = field(default_factory=dict)  # as `sim.residents.HARMS`; not kept in a folder
+    checkpoint: Checkpoint | None = None  # where one was asked for
+    forked: dict[str, Any] | None = None  # of what run, and where, this one is a branch
     sealed: dict[str, Any] | None = None  # the summary of a run that was loaded
 
     @property
@@ -223,13 +398,13 @@ class Result:
         Counts (killed, wounded, …) are of the step, levels as it ended.
         """
         steps, series = self.record.steps_done, self.record.series
-        number = np.repeat(np.arange(len(series)), steps)
         return pd.DataFrame(
             {
                 **self._when(np.tile(np.arange(steps), len(series))),
-                **{key: _category([getattr(s, key) for s in series], number) for key in KEYS},
+                **{key: _category([getattr(s, key) for s in series]).repeat(steps) for key in KEYS},
                 "value": self.record.values[:steps].T.ravel(),
-            }
+            },
+            copy=False,
         )
 
     @cached_property
@@ -309,10 +484,13 @@ class Result:
 
     def _when(self, steps: NDArray[Any]) -> dict[str, Any]:
         steps = steps.astype(np.int32)
-        return {"step": steps, "time": incidents.times(self.scenario, steps)}
+        each = incidents.times(self.scenario, np.arange(steps.max(initial=-1) + 1))
+        return {"step": steps, "time": each.take(steps)}
 
     def save(self, folder: str | Path, force: bool = False) -> Path:
         """Write the run folder; refuse one that is there already unless `force` says otherwise."""
+        import duckdb  # here, because most runs of an ensemble are never saved
+
         folder = Path(folder)
         _make_room(folder, force)
         hashes = {}
@@ -321,7 +499,9 @@ class Result:
                 hashes[f"{name}.parquet"] = _put_table(database, folder / f"{name}.parquet", self, name)
         for name, text in self._texts().items():
             hashes[name] = _put(folder / name, text)
+        _sync(folder)  # every file has its name on disk before the seal says so
         _put(folder / SEAL, _json(self._provenance(hashes)))
+        _sync(folder)
         return folder
 
     def _texts(self) -> dict[str, str]:
@@ -341,7 +521,8 @@ class Result:
             "complete": self.complete,
             "interrupted": self.interrupted,
             "steps": self.record.steps_done,
-            "command": f"spillover run scenario.toml --seed {self.seed}",
+            "command": None if self.forked else f"spillover run scenario.toml --seed {self.seed}",
+            "forked": self.forked,  # begin with that scenario, take a checkpoint at the step, go on with this one
             "started": self.started.isoformat(),
             "finished": self.finished.isoformat(),
             "wall_seconds": self.wall_seconds,
@@ -410,7 +591,6 @@ def _placed(path: Path, write: Callable[[Path], None]) -> str:
         _sync(beside)
         digest = _digest(beside)
         beside.replace(path)
-        _sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
     return digest
@@ -504,6 +684,8 @@ def _hold_against(path: Path, sealed: str | None) -> None:
 
 def _recorded(folder: Path, scenario: Scenario, steps: int) -> Record:
     """Return the record of a run from its tables."""
+    import duckdb
+
     file = scenario.file
     sides = tuple(Side(**side) for side in json.loads((folder / "sides.json").read_text(encoding="utf-8")))
     named = {

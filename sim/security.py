@@ -151,7 +151,9 @@ class Force:
     ) -> tuple[int, int]:  # fmt: skip
         """Return soldiers killed and wounded; `in_reach` is the mean armed people in reach of their posts."""
         mean = hit_per_hour * in_reach * p.exposure * self.soldiers * step_h
-        hits = min(chance.poisson("soldier hit", step, mean, group=self.lane), int(self.soldiers))
+        hits = min(chance.poisson("soldier hit", step, mean, group=self.lane), int(self.soldiers)) if mean else 0
+        if not hits:
+            return 0, 0
         dead = chance.binomial("soldier killed", step, hits, lethality, group=self.lane)
         self.soldiers -= hits  # the wounded are relieved by others of the force, the dead are not
         self.ordered = max(0.0, self.ordered - dead)
@@ -171,6 +173,6 @@ def buffer(soldiers: Floats, p: SecurityParameters) -> Floats:
 def armed_in_reach_of_posts(city: City, place: int) -> float:
     """Return the armed people in reach of a soldier, mean over the posts in a place."""
     for ground in city.grounds:
-        if ground.place == place and ground.posts.any():
+        if ground.place == place and city.armed_up[ground.groups].any():
             return float(kernels.theatre.mean_at_posts(ground.armed, ground.posts))
     return 0.0

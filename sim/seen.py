@@ -6,11 +6,12 @@ matter. The arrays are copies and cannot be written to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from sim import kernels
 from sim.neighbourhoods import City
 from sim.theatre import Theatre
 
@@ -43,14 +44,14 @@ class Seen:
 
     def __post_init__(self) -> None:
         """Close every array to writing."""
-        for f in fields(self):
-            getattr(self, f.name).flags.writeable = False
+        for table in vars(self).values():
+            table.setflags(write=False)
 
 
 def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
     """Copy what is to be reacted to; `displaced` [P] counts the people displaced into each place."""
-    assailed = (theatre.assault > 0).astype(float) @ theatre.enemy > 0  # [P, F] by an enemy
-    beyond = theatre.toll - theatre.usual
+    beyond, siege = theatre.toll - theatre.usual, np.empty(theatre.control.shape)
+    kernels.theatre.besiege(theatre.assault, theatre.enemy, theatre.control, theatre.coalition, siege)
     return Seen(
         toll=np.maximum(0.0, beyond),
         beyond=beyond,
@@ -59,8 +60,8 @@ def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
         engaged=theatre.engaged.copy(),
         firing=theatre.firing.copy(),
         slain_rate=theatre.slain_rate.copy(),
-        siege=np.where(assailed, 1.0 - theatre.side_share, 0.0),
-        through_t=_through(theatre),
+        siege=siege,
+        through_t=theatre.through_t.copy(),
         local_toll=city.toll.copy(),
         volunteer_toll=city.volunteer_toll.copy(),
         volunteers=city.states[:, 6].copy(),
@@ -71,17 +72,8 @@ def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
     )
 
 
-def _through(theatre: Theatre) -> Floats:
-    """Return t/day that touch each place: half of what its roads carry, in and out."""
-    through = np.zeros_like(theatre.control)
-    carried = np.abs(theatre.flow_t)
-    np.add.at(through, theatre.network.end_a, carried)
-    np.add.at(through, theatre.network.end_b, carried)
-    return np.asarray(through / 2.0)
-
-
 def _settled(theatre: Theatre, city: City, displaced: Ints) -> Floats:
     """Spread the displaced in a place over its people, those from outside where they settled."""
-    town = theatre.population.sum(axis=1)
-    share = np.divide(city.people, town[city.place], out=np.zeros(city.groups), where=town[city.place] > 0)
-    return np.asarray(displaced[city.place] * np.minimum(1.0, share) + city.arrived)
+    settled = np.empty(city.groups)
+    kernels.theatre.settle(displaced, theatre.inhabitants, city.place, city.people, city.arrived, settled)
+    return settled

@@ -5,7 +5,7 @@ A number that no file gives is a default: it has the source and grade of its dec
 else is said, a scenario whose own source is an assumption lends it (an invented one: "assumed: invented").
 
 The grade is the kind of thing that the source names first: a claim of the article, a measurement, the
-press, the literature. A source that speaks of an assumption grades its number as assumed, and so does
+press, the literature, a fit to the record. A source that speaks of an assumption grades its number as assumed, and so does
 one that names nothing to look up.
 """
 
@@ -35,6 +35,7 @@ NAMES = {
     "article": CLAIM,
     "measured": re.compile(r"\b(GeoNames|UN-Habitat|UNICEF|UNHCR|UCDP|GED|survey\w*|census|measured)\b|\bdata/"),
     "press": re.compile(r"\b([Pp]ress|Daily Star|Naharnet|AFP|Wikipedia|Wikia|newspapers?|correspondent)\b"),
+    "fitted": re.compile(r"\bfitted\b"),
     "literature": re.compile(rf"\b(?!(?:{MONTH})\b)[A-Z]\w+(?: et al\.?)?,? \(?(?:19|20)\d\d\b|\bliterature\b"),
 }
 NO_PARAMETERS = ("format", "benchmarks")  # what others reported does not enter a run
@@ -46,7 +47,7 @@ UNITS = {
 }  # fmt: skip
 WORDS = {
     "article": "from the article", "measured": "measured", "press": "from the press",
-    "literature": "from the literature", "assumed": "assumed", UNSAID: "without a source",
+    "literature": "from the literature", "fitted": "fitted to the record", "assumed": "assumed", UNSAID: "without a source",
 }  # fmt: skip
 
 

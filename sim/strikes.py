@@ -170,7 +170,9 @@ def stray_fire(
     near = float((theatre.firing * theatre.nearness(p.stray_reach_km)[place]).sum())
     mean = p.stray_per_day * near / (near + p.stray_half) * step_h / 24.0
     lane = code(theatre.places[place])
-    number = chance.poisson("stray fire", step, mean, group=lane)
+    number = chance.poisson("stray fire", step, mean, group=lane) if mean else 0
+    if not number:
+        return 0, 0
     return number, chance.binomial("stray fire hurts", step, number, p.stray_harm, group=lane)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim import measures
+from sim.classics.epstein import STATES, Outbursts
 from sim.measures import EVERY_DAY, Days, Float
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "contested": _contested(result),
         "displaced": _displaced(result),
         "alarm": {channel: _alarm(result, channel) for channel in measures.channels(columns)},
+        **({"lattice": _lattice(result)} if result.scenario.model == "epstein" else {}),
         "wall_seconds": result.wall_seconds,
         "resident_hours_per_second": speed,
         "versions": result.versions,
@@ -193,13 +195,36 @@ def _alarm(result: Result, channel: str) -> dict[str, dict[str, dict[str, float]
     return dict(alarm)
 
 
+def _lattice(result: Result) -> dict[str, Any]:
+    """Return what a known model on a lattice came to: people by state, outbursts, groups that died out."""
+    columns, file = result.columns, result.scenario.file
+    levels = {state: columns.levels(state).sum(axis=1) for state in STATES}
+    everyone = np.add.reduce([columns.levels(state) for state in STATES])
+    of_groups = {group: everyone[:, g] for g, group in enumerate(file.communities)}
+    known: Any = file
+    found = Outbursts.of(levels["active"], known.epstein.outburst)
+    return {
+        "states": {
+            state: {"mean": float(n.mean()), "peak": int(n.max()), "last": int(n[-1])} for state, n in levels.items()
+        },
+        "outbursts": {
+            "number": len(found.sizes),
+            "mean_size": float(found.sizes.mean()) if found.sizes.size else None,
+            "mean_wait": float(found.waits.mean()) if found.waits.size else None,
+        },
+        "extinct_at": {
+            group: int(np.argmax(people == 0)) if (people == 0).any() else None for group, people in of_groups.items()
+        },
+    }
+
+
 # --- for people ------------------------------------------------------------------------------------
 
 
 def told(result: Result) -> str:
     """Return the summary of a run as plain text, at most `WIDTH` columns wide."""
     sections = (
-        _heading, _benchmark_lines, _casualty_lines, _fight_lines, _round_lines, _control_lines,
+        _heading, _lattice_lines, _benchmark_lines, _casualty_lines, _fight_lines, _round_lines, _control_lines,
         _corridor_lines, _value_lines, _alarm_lines, _displaced_lines, _closing,
     )  # fmt: skip
     blocks = (list(section(result)) for section in sections)
@@ -214,6 +239,24 @@ def _heading(result: Result) -> Iterator[str]:
     zone = scenario.file.clock.zone
     span = f"{_day(start)} {start:%Y %H:%M} to {_day(end)} {end:%Y %H:%M} ({zone})"
     yield f"{span}, {result.hours:g} hours, {state}"
+
+
+def _lattice_lines(result: Result) -> Iterator[str]:
+    found = result.summary.get("lattice")
+    if found is None:
+        return
+    yield f"{'On the lattice':62}{'mean':>12}{'peak':>9}{'last':>9}"
+    for state, n in found["states"].items():
+        yield f"  {state:60}{n['mean']:>12,.1f}{n['peak']:>9,}{n['last']:>9,}"
+    known: Any = result.scenario.file
+    bursts, text = found["outbursts"], f"outbursts ({known.epstein.outburst} active or more)"
+    yield f"  {text:60}{bursts['number']:>12,}"
+    for key, text in (("mean_size", "actives in one, its steps added up"), ("mean_wait", "steps between them")):
+        if bursts[key] is not None:
+            yield f"    {text:58}{bursts[key]:>12,.1f}"
+    for group, step in found["extinct_at"].items():
+        if step is not None:
+            yield f"  {_name(known.communities, group)} died out in step {step:,}"
 
 
 def _benchmark_lines(result: Result) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim import kernels
-from sim.corridors import SupplyParameters, demand_t_day, passable, route
+from sim.corridors import Network, SupplyParameters, demand_t_day, passable, route
 from sim.parameters import Parameters, param
 from sim.theatre import Delivery, Theatre
 
@@ -61,7 +61,7 @@ def route_the_day(theatre: Theatre, supply: SupplyParameters, stock: StockParame
     if not theatre.network.corridor_ids:
         return
     day = route(theatre.network, access, theatre.source_t, theatre.wanted_t, theatre.road_order, supply)
-    theatre.flow_t = day.flow_t
+    theatre.flow_t, theatre.through_t = day.flow_t, through_t_day(theatre.network, day.flow_t)
     theatre.lost_t += float(day.lost_t.sum())
     parcels = day.parcels
     arriving = parcels.units * supply.flow_unit_t * parcels.survival
@@ -71,6 +71,16 @@ def route_the_day(theatre: Theatre, supply: SupplyParameters, stock: StockParame
             parcels.faction, parcels.destination, arriving, parcels.delay_h, strict=True
         )
     )
+    theatre.deliveries.sort(key=lambda delivery: delivery.due)  # those due together stay in their order
+
+
+def through_t_day(network: Network, flow_t: Floats) -> Floats:
+    """Return t/day that touch each place, [P, F]: half of what its roads carry, in and out."""
+    through = np.zeros((network.places, flow_t.shape[1]))
+    carried = np.abs(flow_t)
+    np.add.at(through, network.end_a, carried)
+    np.add.at(through, network.end_b, carried)
+    return np.asarray(through / 2.0)
 
 
 def wanted_t_day(theatre: Theatre, supply: SupplyParameters, stock: StockParameters) -> Floats:
@@ -98,12 +108,10 @@ def use_and_receive(
         supply.use_t_per_fighter_day, step_h / 24, theatre.stock_t, spent,
     )  # fmt: skip
     theatre.used_t += float(spent.sum())
-    due = [d for d in theatre.deliveries if d.due <= step]
-    if due:
-        theatre.deliveries = [d for d in theatre.deliveries if d.due > step]
-        for delivery in due:
-            theatre.stock_t[delivery.place, delivery.faction] += delivery.tonnes
-            theatre.delivered_t += delivery.tonnes
+    while theatre.deliveries and theatre.deliveries[0].due <= step:
+        delivery = theatre.deliveries.pop(0)
+        theatre.stock_t[delivery.place, delivery.faction] += delivery.tonnes
+        theatre.delivered_t += delivery.tonnes
     note_effect(theatre, supply)
 
 

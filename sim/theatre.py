@@ -101,10 +101,11 @@ class Theatre:
     firing: Floats  # [P] effective fighters firing, fronts
     slain_rate: Floats  # [P, F] killed an hour for each fighter there, fronts
     flow_t: Floats  # [K, F] supply
+    through_t: Floats  # [P, F] t/day of supplies that come, go or pass through, supply
     open_share: Floats  # [K, F] supply
     value: Floats  # [P, F] factions
     marches: list[March] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)  # by when they are due
     delivered_t: float = 0.0
     used_t: float = 0.0
     destroyed_t: float = 0.0
@@ -219,6 +220,7 @@ class Theatre:
             firing=np.zeros(P),
             slain_rate=np.zeros((P, F)),
             flow_t=np.zeros((len(roads), F)),
+            through_t=np.zeros((P, F)),
             open_share=np.zeros((len(roads), F)),
             value=np.zeros((P, F)),
         )
@@ -227,6 +229,11 @@ class Theatre:
     def present(self) -> Ints:
         """Fighters and volunteers able to fight, [P, F]."""
         return self.fighters + self.volunteers
+
+    @cached_property
+    def inhabitants(self) -> Floats:
+        """The people of each place, of whatever community, [P]."""
+        return np.asarray(self.population.sum(axis=1))
 
     @cached_property
     def hostile_to(self) -> Floats:

@@ -229,11 +229,16 @@ def test_with_all_channels_on_the_offensive_is_not_felt_elsewhere(pair: Pair) ->
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_one_channel_alone_lets_nothing_through(channel: str) -> None:
-    """All but one are off: what is left is felt in Hill."""
-    alone = tiny().with_values({**ALL_OFF, f"channels.{channel}.on": True})
-    cause = "speech" if channel == "news" else "assault"
-    battle, peace = run(alone), run(alone.without(cause))
-    assert quarters(battle, "hill").tobytes() != quarters(peace, "hill").tobytes()
+    """All but one are off: what is left, at a high weight, is felt in Hill in one of six runs at least.
+
+    A little may move nobody: refugees do in about half of the runs. A channel that carries nothing moves no one in any.
+    """
+    alone = tiny().with_values({**ALL_OFF, f"channels.{channel}.on": True, f"channels.{channel}.weight": 2.0})
+    calm = alone.without("speech" if channel == "news" else "assault")
+    assert any(
+        quarters(run(alone, seed), "hill").tobytes() != quarters(run(calm, seed), "hill").tobytes()
+        for seed in range(SEED, SEED + 6)
+    )
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda p: p.name)
@@ -323,7 +328,11 @@ class Clockwork(SpilloverModel):
         self.now += 1
 
 
-@pytest.mark.parametrize("name", shipped())
+THEATRES = [name for name in shipped() if Scenario.load(name).model == "theatre"]
+"""A known model has no events."""
+
+
+@pytest.mark.parametrize("name", THEATRES)
 def test_an_event_is_lost(name: str) -> None:
     """Mesa keeps weak references to callbacks and drops a dead one without a word."""
     scenario = Scenario.load(name)

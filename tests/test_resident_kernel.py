@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from inspect import signature
 from itertools import pairwise
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from test_chance import philox
 from sim.chance import Chance
 from sim.kernels import raster, sites
 from sim.kernels import residents as kernel
+from sim.kernels.compiled import OPTIONS
 from sim.neighbourhoods import STATES, City
 from sim.residents import TRANSITIONS, Residents
 from sim.scenario import Scenario
@@ -297,6 +299,12 @@ def same_bits(one, other):
     return one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
+@cache
+def alone(part):
+    """Compile a part of a kernel with a way in from Python."""
+    return njit(error_model="numpy", **OPTIONS)(part)
+
+
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
@@ -326,7 +334,7 @@ def test_it_does_not_matter_how_the_rows_are_split(rng, cuts):
 
 def test_exponentials_are_those_of_the_plain_version_and_accurate():
     x = np.concatenate([np.linspace(-90, 90, 60_001), np.linspace(-1, 1, 20_001), [0.0, -80.0, 80.0]]).astype(F)
-    ours = np.array([kernel.exp32(v) for v in x], np.float32)
+    ours = np.array([alone(kernel.exp32)(v) for v in x], np.float32)
     assert same_bits(ours, exp32(x))
     exact = np.exp(np.clip(x, -80, 80).astype(np.float64))
     assert np.abs(ours / exact - 1).max() < 3e-7
@@ -334,7 +342,7 @@ def test_exponentials_are_those_of_the_plain_version_and_accurate():
 
 def test_chances_are_those_of_the_plain_version_and_accurate():
     x = np.concatenate([np.linspace(0, 2, 30_001), np.geomspace(1e-30, 1e4, 20_001), [0.0]]).astype(F)
-    ours = np.array([kernel.chance_per_hazard(v) for v in x], np.float32)
+    ours = np.array([alone(kernel.chance_per_hazard)(v) for v in x], np.float32)
     assert same_bits(ours, chance_per_hazard(x).astype(F))
     wide = np.maximum(x.astype(np.float64), 1e-300)
     assert np.abs(ours / (-np.expm1(-wide) / wide) - 1).max() < 7e-7
@@ -344,7 +352,7 @@ def test_chances_are_those_of_the_plain_version_and_accurate():
 @often
 def test_luck_is_a_philox_word_of_its_own_for_each_row(block, lane, step):
     luck = np.empty(512, np.float32)
-    kernel.fill_luck(luck, *map(np.uint64, (block, lane, step, 77)), *KEY)
+    alone(kernel.fill_luck)(luck, *map(np.uint64, (block, lane, step, 77)), *KEY)
     assert same_bits(luck, fill_luck(np.arange(512 * block, 512 * (block + 1)), lane, step, 77))
     assert 0.0 <= luck.min() <= luck.max() <= 1.0
 
@@ -352,7 +360,7 @@ def test_luck_is_a_philox_word_of_its_own_for_each_row(block, lane, step):
 def test_the_bound_that_the_shortlist_rests_on_is_one():
     """At least the logistic as the loop rounds it, and not so loose that everyone would be on the list."""
     x = np.concatenate([np.linspace(-200, 200, 80_001), np.linspace(-2, 2, 20_001), [-np.inf, np.inf]]).astype(F)
-    bound = np.array([kernel.logistic_bound(v) for v in x], np.float32)
+    bound = np.array([alone(kernel.logistic_bound)(v) for v in x], np.float32)
     eager = F(1) / (F(1) + exp32(-x))
     assert np.all(bound * kernel.SLACK >= eager)
     tight = np.minimum(1.0, np.exp(np.clip(x.astype(float), -79, 0)))
@@ -454,7 +462,7 @@ def test_what_is_in_reach_is_weighted_as_in_the_plain_version(rng, ny, nx, reach
     field = (rng.exponential(10, (ny, nx)) * rng.integers(0, 2, (ny, nx))).astype(F)
     taps = rng.uniform(size=reach + 1).astype(F)
     out = np.full((ny, nx), np.nan, F)
-    raster.blur(field, taps, out)
+    alone(raster.blur)(field, taps, out)
     assert same_bits(out, blur(field, taps))
 
 
@@ -462,7 +470,7 @@ def test_weights_by_distance_are_those_of_a_full_convolution():
     rng = np.random.default_rng(1)
     field, taps = rng.exponential(10, (9, 7)).astype(F), np.exp(-2.0 * (np.arange(5) / 4) ** 2).astype(F)
     out = np.empty_like(field)
-    raster.blur(field, taps, out)
+    alone(raster.blur)(field, taps, out)
     for y, x in np.ndindex(9, 7):
         near = [(v, u) for v, u in np.ndindex(9, 7) if abs(v - y) < 5 and abs(u - x) < 5]
         exact = sum(float(field[v, u]) * float(taps[abs(v - y)]) * float(taps[abs(u - x)]) for v, u in near)
@@ -532,7 +540,7 @@ def everything(rng):
         a = surroundings(rng, rule)
         seen += [*looked(a), *perceived(a)]
     field, reached = rng.exponential(10, (6, 5)).astype(F), np.empty((6, 5), F)
-    raster.blur(field, rng.uniform(size=3).astype(F), reached)
+    alone(raster.blur)(field, rng.uniform(size=3).astype(F), reached)
     counts, in_sight = rng.integers(0, 9, (6, 5)), np.empty((6, 5), np.int64)
     raster.box_sum(counts, 2, in_sight)
     chance = Chance(8)
@@ -680,8 +688,8 @@ WORDS = ("block", "lane", "step", "decision")
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the compiler is switched off")
 @pytest.mark.parametrize("loop", PACKED)
 def test_a_hot_loop_is_no_longer_vectorised(loop):
-    kernel_alone = getattr(kernel, loop).py_func
-    fresh = njit(nogil=True, error_model="numpy")(kernel_alone)  # what comes from the cache shows no code
+    kernel_alone = getattr(kernel, loop)
+    fresh = njit(error_model="numpy", **OPTIONS)(kernel_alone)
     bytes_, singles = np.zeros(16, np.uint8), np.ones(1024, np.float32)
     by_name = {
         "state": bytes_,

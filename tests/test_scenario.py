@@ -20,7 +20,7 @@ from small import DROP, SMALL, small, written
 
 from sim.scenario import Fault, Scenario, ScenarioError, assignments, shipped, tell, value_of, values_in
 from sim.scenario.coherence import OFFICES, REFERENCES
-from sim.scenario.shape import ROOT, Slot, slot_of
+from sim.scenario.shape import Slot, root, slot_of
 
 
 def faults_of(path: Path | str) -> tuple[Fault, ...]:
@@ -619,7 +619,7 @@ def words_of(slot: Slot, path: str) -> Iterator[str]:
 
 def test_every_word_of_the_schema_is_an_id_that_is_checked_or_free_text() -> None:
     checked = {pattern for pattern, _ in REFERENCES} | set(OFFICES) | FREE_TEXT
-    assert set(words_of(ROOT, "")) == checked
+    assert set(words_of(root({}), "")) == checked
 
 
 # --- variations ----------------------------------------------------------------------------------------
@@ -755,7 +755,11 @@ def test_tell_names_everyone_and_keeps_to_88_columns() -> None:
 
 @pytest.mark.parametrize("name", list(shipped()))
 def test_tell_tells_the_shipped_scenarios(name: str) -> None:
-    assert "WHAT HAPPENS WHEN" in tell(Scenario.load(name))
+    scenario = Scenario.load(name)
+    told = tell(scenario)
+    assert ("WHAT HAPPENS WHEN" in told) == bool(scenario.file.events)
+    assert ("THE RULES" in told) == (scenario.model != "theatre")
+    assert "WHERE IT COMES FROM" in told
 
 
 def test_tell_says_what_is_switched_off_or_too_late() -> None:
@@ -867,4 +871,4 @@ def test_schema_has_no_table_that_could_be_taken_for_a_value_with_its_source() -
         if typing.get_origin(slot.type) is dict:
             yield from models(slot_of(typing.get_args(slot.type)[1]))
 
-    assert all("value" not in model.model_fields for model in models(ROOT))
+    assert all("value" not in model.model_fields for model in models(root({})))

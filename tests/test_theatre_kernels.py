@@ -49,9 +49,9 @@ def test_an_hour_at_all_fronts_departs_from_plain_hours_at_each(fast: Theatre) -
         for theatre in (fast, slow):
             theatre.fighters[theatre.fronts[0]] += 700 * (step == 20)  # more than there is room for
         losses = battles.fight(fast, ENGAGEMENT, chance, step, 0.5)
-        advance(fast, CONTROL, 0.5)
+        before = fast.control.copy()
+        ground = advance(fast, CONTROL, 0.5)
         battles.settle(fast, losses, ENGAGEMENT, chance, step, 0.5)
-        battles.recover(fast, ENGAGEMENT, chance, step, 0.5)
         rows: list[tuple[int, ...]] = []
         for front in plain:
             fought, dead, hurt = front.fight(ENGAGEMENT, step, 0.5)
@@ -60,6 +60,7 @@ def test_an_hour_at_all_fronts_departs_from_plain_hours_at_each(fast: Theatre) -
             rows += fought
         recover(slow, ENGAGEMENT, chance, step, 0.5)
         assert losses.by.tolist() == [list(row) for row in rows]
+        assert np.array_equal(ground, ground_of_sides(fast, fast.control - before))
         for table in TABLES:
             assert np.array_equal(getattr(fast, table), getattr(slow, table)), f"{table} in step {step}"
         for n, front in enumerate(plain):
@@ -68,11 +69,21 @@ def test_an_hour_at_all_fronts_departs_from_plain_hours_at_each(fast: Theatre) -
     assert killed > 10, "nothing happened"
 
 
+def ground_of_sides(theatre: Theatre, change: np.ndarray) -> np.ndarray:
+    """Add up the change of ground (P, F) over each faction's side, one after the other."""
+    ground = np.zeros_like(change)
+    for f, g in np.ndindex(theatre.coalition.shape):
+        ground[:, f] += change[:, g] if theatre.coalition[f, g] else 0.0
+    return ground
+
+
 def dice(seed: int = 3) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
 PLACES, FACTIONS, COMMUNITIES, GROUPS = 5, 3, 4, 6
+PLACE, COMMUNITY = np.array([0, 0, 1, 2, 4, 4]), np.array([0, 3, 1, 2, 2, 0])
+EACH = range(GROUPS)
 
 
 def some(*shape: int, seed: int = 1) -> np.ndarray:
@@ -130,10 +141,37 @@ def test_soldiers_have_others_in_reach_than_those_of_a_plain_mean() -> None:
     assert kernels.theatre.mean_at_posts(armed, 0 * posts) == 0.0
 
 
-# --- channels -------------------------------------------------------------------------------------------
+def test_a_siege_is_another_than_the_ground_that_assailants_hold() -> None:
+    r = dice()
+    assault, control = some(PLACES, FACTIONS), r.dirichlet(np.ones(FACTIONS), PLACES)
+    enemy, side = r.random((FACTIONS, FACTIONS)) < 0.5, (r.random((FACTIONS, FACTIONS)) < 0.5) | np.eye(3, dtype=bool)
+    siege = np.empty_like(control)
+    kernels.theatre.besiege(assault, enemy, control, side, siege)
+    for p, f in np.ndindex(siege.shape):
+        assailed = any(assault[p, g] > 0 and enemy[g, f] for g in range(FACTIONS))
+        held = 0.0
+        for g in range(FACTIONS):
+            held += control[p, g] if side[f, g] else 0.0
+        assert siege[p, f] == (1.0 - min(1.0, held) if assailed else 0.0)
+    assert 0 < (siege == 0).sum() < siege.size, "the test has no power"
 
-PLACE, COMMUNITY = np.array([0, 0, 1, 2, 4, 4]), np.array([0, 3, 1, 2, 2, 0])
-EACH = range(GROUPS)
+
+def test_the_displaced_live_elsewhere_than_by_the_share_of_people() -> None:
+    displaced, town, settled = people(PLACES), np.array([200.0, 0.0, 3.0, 90.0, 7.0]), np.empty(GROUPS)
+    there, arrived = people(GROUPS, seed=2), people(GROUPS, seed=3)
+    kernels.theatre.settle(displaced, town, PLACE, there, arrived, settled)
+    for g in EACH:
+        share = min(1.0, there[g] / town[PLACE[g]]) if town[PLACE[g]] > 0 else 0.0
+        assert settled[g] == displaced[PLACE[g]] * share + arrived[g]
+
+
+def test_volunteers_are_at_another_front_than_their_own() -> None:
+    table, found = some(PLACES, FACTIONS), np.empty(3)
+    kernels.theatre.pick(table, np.array([4, -1, 0]), np.array([1, 2, 0]), found)
+    assert found.tolist() == [table[4, 1], 0.0, table[0, 0]]
+
+
+# --- channels -------------------------------------------------------------------------------------------
 
 
 def test_kin_feel_another_toll_than_the_sum_of_their_ties() -> None:
@@ -142,14 +180,14 @@ def test_kin_feel_another_toll_than_the_sum_of_their_ties() -> None:
         some(COMMUNITIES, COMMUNITIES, seed=4) / 50, some(GROUPS, PLACES, seed=5) / 50,
         some(PLACES, COMMUNITIES, seed=6) / 50, np.empty(GROUPS),
     )  # fmt: skip
-    kernels.channels.kin(toll, beyond, own, kindred, ties, left, PLACE, COMMUNITY, x)
+    kernels.channels.kin(toll, beyond, own, kindred, ties, left, PLACE, COMMUNITY, 25.0, x)
     for g in EACH:
         total, c = 0.0, COMMUNITY[g]
         for p in range(PLACES):
             if p != PLACE[g]:
                 others = sum((toll[p, d] * kindred[c, d] for d in range(COMMUNITIES)), 0.0)
                 total += ties[g, p] * left[p, c] * (others + max(0.0, beyond[p, c] - own[g, p]))
-        assert x[g] == total
+        assert x[g] == total / (total + 25.0)
 
 
 def test_other_channels_carry_another_sum() -> None:
@@ -159,15 +197,17 @@ def test_other_channels_carry_another_sum() -> None:
         assert felt[g, p] == (near[PLACE[g], p] * others[p, COMMUNITY[g]] if p != PLACE[g] else 0.0)
     engaged, outside, hostile = some(PLACES, FACTIONS), np.array([True, False, True]), some(FACTIONS, COMMUNITIES)
     x = np.empty(GROUPS)
-    kernels.channels.alliance(engaged, outside, hostile, COMMUNITY, x)
+    kernels.channels.alliance(engaged, outside, hostile, COMMUNITY, 300.0, x)
     for g in EACH:
-        assert x[g] == sum((sum(engaged[:, f]) * hostile[f, COMMUNITY[g]] for f in (0, 2)), 0.0)
+        abroad = sum((sum(engaged[:, f]) * hostile[f, COMMUNITY[g]] for f in (0, 2)), 0.0)
+        assert x[g] == abroad / (abroad + 300.0)
     own, away, siege = some(GROUPS, PLACES), people(GROUPS), some(PLACES, FACTIONS, seed=2)
     at, of = np.array([-1, 0, 2, 4, 3, 1]), np.array([-1, 0, 1, 2, 0, 1])
-    kernels.channels.fighters(own, away, siege, at, of, 0.08, x)
+    kernels.channels.fighters(own, away, siege, at, of, 0.08, 8.0, x)
     for g in EACH:
         trapped = 0.08 * siege[at[g], of[g]] * away[g] if at[g] >= 0 else 0.0
-        assert x[g] == sum(own[g]) + trapped
+        hurt = sum(own[g]) + trapped
+        assert x[g] == hurt / (hurt + 8.0)
     through, ours, able = some(PLACES, FACTIONS), some(FACTIONS, COMMUNITIES, seed=2), some(GROUPS, seed=3)
     able[2] = 0.4  # alone in its place
     kernels.channels.arms(through, ours, able, PLACE, COMMUNITY, 1.5, 0.5, x)

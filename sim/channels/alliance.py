@@ -48,5 +48,5 @@ class AllianceParameters(Parameters):
 def alarm(seen: Seen, city: City, theatre: Theatre, p: AllianceParameters) -> Floats:
     """Return the alarm of each group, [G] in 0 to 1."""
     x = np.empty(city.groups)
-    kernels.channels.alliance(seen.engaged, theatre.outside, theatre.hostile_to, city.community, x)
-    return np.asarray(x / (x + p.fighters_half))
+    kernels.channels.alliance(seen.engaged, theatre.outside, theatre.hostile_to, city.community, p.fighters_half, x)
+    return x

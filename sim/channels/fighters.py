@@ -89,22 +89,17 @@ def alarm(seen: Seen, city: City, theatre: Theatre, p: FightersParameters) -> Fl
     x = np.empty(city.groups)
     kernels.channels.fighters(
         seen.volunteer_toll, seen.volunteers, seen.siege, city.volunteer_place, city.volunteer_faction,
-        p.trapped_weight, x,
+        p.trapped_weight, p.toll_half, x,
     )  # fmt: skip
-    return np.asarray(x / (x + p.toll_half))
+    return x
 
 
 def enlist_per_hour(seen: Seen, city: City, p: FightersParameters) -> Floats:
     """Return the hazard of leaving for a front at full propensity, [G]; nobody gets into a place under siege."""
-    return np.where(city.volunteer_place >= 0, p.volunteers_per_hour * (1.0 - _siege(seen, city)), 0.0)
+    open_way = 1.0 - city.at_their_front(seen.siege)
+    return np.where(city.volunteer_place >= 0, p.volunteers_per_hour * open_way, 0.0)
 
 
 def home_per_hour(seen: Seen, city: City, p: FightersParameters) -> Floats:
     """Return the hazard of coming home from a front, [G]; the way is as open as the siege leaves it."""
-    return np.asarray((1.0 - _siege(seen, city)) / (24.0 * p.tour_days))
-
-
-def _siege(seen: Seen, city: City) -> Floats:
-    place, faction = np.maximum(0, city.volunteer_place), np.maximum(0, city.volunteer_faction)
-    siege = seen.siege[place, faction] if seen.siege.size else np.zeros(city.groups)
-    return np.where(city.volunteer_place >= 0, siege, 0.0)
+    return np.asarray((1.0 - city.at_their_front(seen.siege)) / (24.0 * p.tour_days))

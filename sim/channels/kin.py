@@ -12,6 +12,8 @@ to their own ties. Source: ethnic ties rather than nearness carry contagion
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -62,14 +64,20 @@ def alarm(seen: Seen, city: City, theatre: Theatre, p: KinParameters) -> Floats:
     x = np.empty(city.groups)
     kernels.channels.kin(
         seen.toll, seen.beyond, seen.volunteer_toll, theatre.kindred, city.ties, _felt(seen, theatre, p),
-        city.place, city.community, x,
+        city.place, city.community, p.toll_half, x,
     )  # fmt: skip
-    return np.asarray(x / (x + p.toll_half))
+    return x
 
 
 def _felt(seen: Seen, theatre: Theatre, p: KinParameters) -> Floats:
     """Return what is felt of a toll where one's own hold the place, [P, C]."""
     if not p.kin_in_power:
-        return np.ones(seen.toll.shape)
+        return _all_of_it(*seen.toll.shape)
     held = np.minimum(1.0, seen.control @ theatre.constituency)  # share held by one's own
     return np.asarray(1.0 - p.kin_in_power * held)
+
+
+@lru_cache(maxsize=8)
+def _all_of_it(places: int, communities: int) -> Floats:
+    """Return the same where nothing is left out."""
+    return np.ones((places, communities))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         books,
         chance,
         channels,
+        compiled,
         epstein,
         flow,
         fronts,
@@ -37,8 +38,8 @@ else:  # out of mypy's sight, or it would take any name for a kernel
 
 
 __all__ = [
-    "books", "chance", "channels", "epstein", "flow", "fronts", "groups", "raster", "residents", "sites", "theatre",
-    "triad",
+    "books", "chance", "channels", "compiled", "epstein", "flow", "fronts", "groups", "raster", "residents", "sites",
+    "theatre", "triad",
 ]  # fmt: skip
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from sim.kernels.compiled import kernel, part
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def assign(number: int, weights: Floats, given: Ints, to: Ints) -> None:
     """Give `number` people to communities (C,) in proportion to weights, one by one to whoever is most owed.
 
     `given` counts what each has been given so far; it and `to` are brought up to date. No chance is used.
     """
-    whole = weights.sum()
+    whole, so_far = 0.0, 0
+    for c in range(weights.size):
+        whole += weights[c]
+        so_far += given[c]
     if whole <= 0.0:
         return
-    so_far = given.sum()
     for _ in range(number):
         most, c = -np.inf, 0
         for d in range(weights.size):
@@ -31,7 +34,7 @@ def assign(number: int, weights: Floats, given: Ints, to: Ints) -> None:
         so_far += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def remember(
     keep: float, keep_usual: float, wounded_weight: float, keep_day: float,
     killed: Ints, wounded: Ints, volunteers_killed: Ints, volunteers_wounded: Ints,
@@ -64,7 +67,7 @@ def remember(
             usual[p, c] += (toll[p, c] - usual[p, c]) * (1.0 - keep_usual)
 
 
-@njit(cache=True, nogil=True)
+@part
 def put(row: Floats, at: int, values: Ints | Floats) -> int:
     """Write values (n,) into the row from `at` on; return where the next begin."""
     for i in range(values.size):
@@ -72,7 +75,7 @@ def put(row: Floats, at: int, values: Ints | Floats) -> int:
     return at + int(values.size)
 
 
-@njit(cache=True, nogil=True)
+@part
 def put_rows(row: Floats, at: int, table: Ints | Floats, of: Ints) -> int:
     """Write some rows of a table, one after the other."""
     for p in of:
@@ -80,7 +83,7 @@ def put_rows(row: Floats, at: int, table: Ints | Floats, of: Ints) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_groups(
     row: Floats, killed: Ints, wounded: Ints, states: Ints, armed_up: Ints, armed_share: Floats, threat: Floats,
     anger: Floats, alarms: Floats,
@@ -91,10 +94,12 @@ def put_groups(
         at = put(row, at, states[:, s])
     at = put(row, put(row, at, armed_up), armed_share)
     at = put(row, put(row, at, threat), anger)
-    return put_rows(row, at, alarms, np.arange(alarms.shape[0]))
+    for channel in range(alarms.shape[0]):
+        at = put(row, at, alarms[channel])
+    return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_places(
     row: Floats, at: int, shown: Ints, fronts: Ints, held: Ints,
     place_killed: Ints, place_wounded: Ints,

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from sim.kernels.compiled import kernel, part
 
 U64 = np.uint64
 
@@ -22,7 +23,7 @@ W1 = np.uint64(0xBB67AE85)
 LARGEST = 1.0 - 2.0**-53
 
 
-@njit(cache=True, nogil=True)
+@part
 def philox_round(
     c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, k0: np.uint64, k1: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
@@ -32,7 +33,7 @@ def philox_round(
     return (p1 >> _SHIFT) ^ c1 ^ k0, p1 & MASK, (p0 >> _SHIFT) ^ c3 ^ k1, p0 & MASK
 
 
-@njit(cache=True, nogil=True)
+@part
 def philox(
     c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, k0: np.uint64, k1: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
@@ -63,7 +64,7 @@ def philox(
     return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def uniform(entity: int, group: int, step: int, decision: int, k0: np.uint64, k1: np.uint64) -> float:
     """Return one uniform in the open interval (0, 1) with 53 bits."""
     a, b, _, _ = philox(U64(entity), U64(group), U64(step), U64(decision), k0, k1)
@@ -71,7 +72,7 @@ def uniform(entity: int, group: int, step: int, decision: int, k0: np.uint64, k1
     return min((np.float64(whole) + 0.5) * (1.0 / 9007199254740992.0), LARGEST)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_uniforms(
     out: npt.NDArray[np.float64],
     entities: npt.NDArray[np.int64],
@@ -86,7 +87,7 @@ def fill_uniforms(
         out[i] = uniform(entities[i], group, step, decision, k0, k1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def poisson_quantile(u: float, mean: float) -> int:
     """Return the smallest k with P(Poisson(mean) <= k) >= u, exact by summation up to a mean of 500.
 
@@ -108,7 +109,7 @@ def poisson_quantile(u: float, mean: float) -> int:
     return max(0, math.floor(mean + math.sqrt(mean) * z + (z * z - 1.0) / 6.0 + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def binomial_quantile(u: float, n: int, p: float) -> int:
     """Return the smallest k with P(Binomial(n, p) <= k) >= u; exact while n p <= 500."""
     if n <= 0 or p <= 0.0:
@@ -133,7 +134,7 @@ def binomial_quantile(u: float, n: int, p: float) -> int:
     return min(n, max(0, k))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def normal_quantile(u: float) -> float:
     """Return the standard normal quantile (Acklam's rational approximation, relative error 1.2e-9)."""
     if u < 0.02425:

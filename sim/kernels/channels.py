@@ -1,5 +1,6 @@
-"""What each channel carries to each group, [G]: the sums of the equations in `sim/channels`.
+"""What each channel carries to each group, [G]: the equations of `sim/channels`.
 
+`half` is what makes half the alarm;
 place and community (G,) say where a group lives and which community it is of; tables are (P, C), places by communities.
 """
 
@@ -7,25 +8,25 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from sim.kernels.compiled import kernel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def kin(
     toll: Floats, beyond: Floats, volunteer_toll: Floats, kindred: Floats, ties: Floats, felt_there: Floats,
-    place: Ints, community: Ints, x: Floats,
+    place: Ints, community: Ints, half: float, alarm: Floats,
 ) -> None:  # fmt: skip
-    """Fill the toll through ties, of one's own in other places and of those in solidarity.
+    """Fill the alarm at the toll through ties, of one's own in other places and of those in solidarity.
 
     kindred (C, C): solidarity with others, 0 with one's own; ties and volunteer_toll (G, P); felt_there (P, C): what
     power of one's kin leaves of a toll.
     """
-    for g in range(x.size):
-        c = community[g]
-        x[g] = 0.0
+    for g in range(alarm.size):
+        c, x = community[g], 0.0
         for p in range(toll.shape[0]):
             if p == place[g] or ties[g, p] == 0.0:
                 continue
@@ -33,10 +34,11 @@ def kin(
             for d in range(kindred.shape[1]):
                 of_others += toll[p, d] * kindred[c, d]
             felt = of_others + max(0.0, beyond[p, c] - volunteer_toll[g, p])
-            x[g] += ties[g, p] * felt_there[p, c] * felt
+            x += ties[g, p] * felt_there[p, c] * felt
+        alarm[g] = x / (x + half)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def proximity(others: Floats, near: Floats, place: Ints, community: Ints, felt: Floats) -> None:
     """Fill the toll of others (P, C) as it is felt (G, P) from a distance; near (P, P) is the weight by distance."""
     for g in range(felt.shape[0]):
@@ -44,32 +46,40 @@ def proximity(others: Floats, near: Floats, place: Ints, community: Ints, felt: 
             felt[g, p] = near[place[g], p] * others[p, community[g]] if p != place[g] else 0.0
 
 
-@njit(cache=True, nogil=True)
-def alliance(engaged: Floats, outside: npt.NDArray[np.bool_], hostile_to: Floats, community: Ints, x: Floats) -> None:
-    """Fill the fighters from outside in contact (P, F) on sides hostile (F, C) to each group's community."""
-    x[:] = 0.0
+@kernel
+def alliance(
+    engaged: Floats, outside: npt.NDArray[np.bool_], hostile_to: Floats, community: Ints, half: float, alarm: Floats
+) -> None:
+    """Fill the alarm at the fighters from outside in contact (P, F) on sides hostile (F, C) to each community."""
+    for g in range(alarm.size):
+        alarm[g] = 0.0
     for f in range(outside.size):
         if outside[f]:
-            from_abroad = engaged[:, f].sum()
-            for g in range(x.size):
-                x[g] += from_abroad * hostile_to[f, community[g]]
+            from_abroad = 0.0
+            for p in range(engaged.shape[0]):
+                from_abroad += engaged[p, f]
+            for g in range(alarm.size):
+                alarm[g] += from_abroad * hostile_to[f, community[g]]
+    for g in range(alarm.size):
+        alarm[g] /= alarm[g] + half
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fighters(
     volunteer_toll: Floats, volunteers: Ints, siege: Floats, volunteer_place: Ints, volunteer_faction: Ints,
-    trapped_weight: float, x: Floats,
+    trapped_weight: float, half: float, alarm: Floats,
 ) -> None:  # fmt: skip
-    """Fill the toll of the own volunteers (G, P), and of those trapped by the siege (P, F) of where they are."""
-    for g in range(x.size):
-        x[g] = 0.0
+    """Fill the alarm at the toll of the own volunteers (G, P), and at those whom a siege (P, F) has trapped."""
+    for g in range(alarm.size):
+        x = 0.0
         for p in range(volunteer_toll.shape[1]):
-            x[g] += volunteer_toll[g, p]
+            x += volunteer_toll[g, p]
         if volunteer_place[g] >= 0:
-            x[g] += trapped_weight * siege[volunteer_place[g], volunteer_faction[g]] * volunteers[g]
+            x += trapped_weight * siege[volunteer_place[g], volunteer_faction[g]] * volunteers[g]
+        alarm[g] = x / (x + half)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def arms(
     through_t: Floats, constituency: Floats, able_people: Floats, place: Ints, community: Ints,
     weapons_per_t: float, step_h: float, share: Floats,

@@ -23,28 +23,15 @@ less than 2**63. All arithmetic is on int64. The functions check no index: the c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
-
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
+
+from sim.kernels.compiled import kernel, part
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 UNREACHED = 2**62
-
-
-def kernel[F: Callable[..., Any]](function: F) -> F:
-    """Compile a loop over arrays, keeping its declared type."""
-    return cast(F, njit(cache=True, nogil=True)(function))
-
-
-def part[F: Callable[..., Any]](function: F) -> F:
-    """Compile into the kernels that call it, without a wrapper of its own; from Python it stays a plain function."""
-    return register_jitable(nogil=True)(function)
 
 
 @kernel
@@ -121,7 +108,8 @@ def paths_of(nodes: int, tail: Int, head: Int, flow: Int, source: int, sink: int
     first, leaving = _adjacency(nodes, tail, head)
     rest = flow.copy()
     units = np.zeros(flow.size, np.int64)
-    arcs = np.full((flow.size, nodes), -1, np.int64)
+    arcs = np.empty((flow.size, nodes), np.int64)
+    arcs[:] = -1
     paths = 0
     while True:
         node, length, least = source, 0, UNREACHED

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from sim.kernels.chance import binomial_quantile, poisson_quantile, uniform
+from sim.kernels.compiled import kernel, part
 from sim.kernels.groups import engage, match_strength, regroup
 
 Floats = npt.NDArray[np.float64]
@@ -19,7 +19,61 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def fight(
+    places: Ints, fighters: Ints, volunteers: Ints, contact: Floats, firepower: Floats, area_fire: Bools,
+    area_reference: float, enmity: Floats, coalition: Bools, skirmish: Floats, assault: Floats, urge: Floats,
+    calm: Floats, readiness: Floats, effect: Floats, control: Floats, cover: Floats, engaged: Floats, pace: Floats,
+    kills: Floats, aims: Floats,
+    initiations_per_hour: float, wounded_per_killed: float, loss_per_hour: float, gain_per_hour: float, step_h: float,
+    sizes: Ints, first: Ints, room: Ints, count: Ints, strength: Ints, lane: Ints, known_as: Ints,
+    step: int, arrives: int, engages: int, hits: int, wounds: int, k0: np.uint64, k1: np.uint64,
+    firing: Floats, slain_rate: Floats, killed: Ints, wounded: Ints, rows: Ints,
+) -> int:  # fmt: skip
+    """Form up, fight and wear down; return how many rows of losses there are, or -1 where a force has no room.
+
+    The tables are those of `expect`, `fire`, `wear` and `form_up`.
+    """
+    if not form_up(places, fighters, volunteers, sizes, first, room, count, strength, lane, step, arrives, k0, k1):
+        return -1
+    expect(
+        places, fighters, volunteers, contact, firepower, area_fire, area_reference, enmity, coalition, skirmish,
+        assault, urge, calm, readiness, effect, control, cover, engaged, pace, kills, aims,
+    )  # fmt: skip
+    found = fire(
+        places, fighters, volunteers, effect, engaged, pace, kills, aims, initiations_per_hour, wounded_per_killed,
+        step_h, sizes, first, count, lane, known_as, step, engages, hits, wounds, k0, k1, firing, slain_rate, killed,
+        wounded, rows,
+    )  # fmt: skip
+    wear(places, assault, urge, calm, engaged, loss_per_hour, gain_per_hour, step_h, readiness)
+    return found
+
+
+@kernel
+def settle(
+    places: Ints, fighters: Ints, volunteers: Ints, dead: Ints, hurt: Ints, killed: Ints, wounded: Ints,
+    engaged: Floats, turnover_per_hour: float, shatter: float, back_p: float, step_h: float,
+    sizes: Ints, first: Ints, room: Ints, count: Ints, strength: Ints, lane: Ints, lane_of_all: Ints,
+    step: int, shrinks: int, number: int, how: int, returns: int, k0: np.uint64, k1: np.uint64,
+) -> None:  # fmt: skip
+    """Take the hour's killed and wounded out of the forces, let groups change, and bring wounded fighters back.
+
+    dead, hurt (P, F): since the start, and at present. The tables are those of `form_up`, `regroup_all` and `recover`.
+    """
+    for n in range(places.size):
+        p = places[n]
+        for f in range(fighters.shape[1]):
+            fighters[p, f] -= killed[p, f] + wounded[p, f]
+            dead[p, f] += killed[p, f]
+            hurt[p, f] += wounded[p, f]
+    form_up(places, fighters, volunteers, sizes, first, room, count, strength, lane, step, shrinks, k0, k1)
+    regroup_all(
+        places, engaged, turnover_per_hour, shatter, step_h, sizes, first, count, lane, step, number, how, k0, k1
+    )
+    recover(hurt, fighters, lane_of_all, back_p, step, returns, k0, k1)
+
+
+@kernel
 def expect(
     places: Ints,
     fighters: Ints,
@@ -69,7 +123,7 @@ def expect(
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@part
 def expect_at(
     present: Ints, contact: Floats, pace: Floats, effect: Floats, firepower: Floats, area_fire: Bools,
     area_reference: float, enmity: Floats, held: Floats, cover: float, engaged: Floats, kills: Floats, aims: Floats,
@@ -101,7 +155,7 @@ def expect_at(
         kills[f] = engaged[f] * effect[f] * firepower[f] * area * (total / exposed) / (24.0 * shelter)
 
 
-@njit(cache=True, nogil=True)
+@part
 def fire(
     places: Ints,
     fighters: Ints,
@@ -186,7 +240,7 @@ def fire(
     return found
 
 
-@njit(cache=True, nogil=True)
+@part
 def wear(
     places: Ints, assault: Floats, urge: Floats, calm: Floats, engaged: Floats,
     loss_per_hour: float, gain_per_hour: float, step_h: float, readiness: Floats,
@@ -207,17 +261,19 @@ def wear(
                 readiness[p, f] = settled + (readiness[p, f] - settled) * kept
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def form_up(
     places: Ints, fighters: Ints, volunteers: Ints, sizes: Ints, first: Ints, room: Ints, count: Ints, strength: Ints,
     lane: Ints, step: int, decision: int, k0: np.uint64, k1: np.uint64,
 ) -> bool:  # fmt: skip
-    """Let the groups of every force add up to who is there; return False where one has no room in `sizes` for them."""
+    """Let the groups of every force add up to who is there; return False, and do nothing, where one has no room."""
+    for n in range(places.size):
+        for f in range(strength.shape[1]):
+            if fighters[places[n], f] + volunteers[places[n], f] > room[n, f]:
+                return False
     for n in range(places.size):
         for f in range(strength.shape[1]):
             there = fighters[places[n], f] + volunteers[places[n], f]
-            if there > room[n, f]:
-                return False
             if there != strength[n, f]:
                 count[n, f] = match_strength(
                     sizes[first[n, f] :], count[n, f], there, lane[n, f], step, decision, k0, k1
@@ -226,7 +282,7 @@ def form_up(
     return True
 
 
-@njit(cache=True, nogil=True)
+@part
 def regroup_all(
     places: Ints, engaged: Floats, turnover_per_hour: float, shatter: float, step_h: float,
     sizes: Ints, first: Ints, count: Ints, lane: Ints, step: int, number: int, how: int, k0: np.uint64, k1: np.uint64,
@@ -243,7 +299,7 @@ def regroup_all(
                     )
 
 
-@njit(cache=True, nogil=True)
+@part
 def recover(
     hurt: Ints, fighters: Ints, lane: Ints, back_p: float, step: int, decision: int, k0: np.uint64, k1: np.uint64
 ) -> None:
@@ -256,7 +312,7 @@ def recover(
                 fighters[p, f] += back
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(
     places: Ints,
     fighters: Ints,
@@ -277,11 +333,16 @@ def advance(
     balance: float,
     step_h: float,
     control: Floats,
+    ground: Floats,
 ) -> None:
-    """Move the ground (P, F) of every front: assaulting factions, and the unopposed, gain from their enemies."""
+    """Move the ground (P, F) of every front: assaulting factions, and the unopposed, gain from their enemies.
+
+    Adds to `ground` (P, F) what each faction's side has won or lost by it.
+    """
     factions = contact.size
     present, power = np.empty(factions, np.int64), np.empty(factions)
     gained = np.empty((factions, factions))  # by row, from column
+    before = np.empty(factions)
     for n in range(places.size):
         p = places[n]
         for f in range(factions):
@@ -301,10 +362,15 @@ def advance(
                 )  # fmt: skip
                 for g in range(factions):
                     gained[f, g] = control[p, g] * min(1.0, speed * step_h / theirs) if enemy[f, g] else 0.0
+        for g in range(factions):
+            before[g] = control[p, g]
         change_hands(gained, holder, control[p])
+        for f in range(factions):
+            for g in range(factions):
+                ground[p, f] += control[p, g] - before[g] if coalition[f, g] else 0.0
 
 
-@njit(cache=True, nogil=True)
+@part
 def may_move(present: Ints, control: Floats, assault: Floats, enemy: Bools) -> bool:
     """Say whether somebody is there whose enemies hold ground, and who either assaults or meets nobody."""
     for f in range(present.size):
@@ -318,7 +384,7 @@ def may_move(present: Ints, control: Floats, assault: Floats, enemy: Bools) -> b
     return False
 
 
-@njit(cache=True, nogil=True)
+@part
 def speed_of(
     f: int, present: Ints, power: Floats, assault: float, ready: float, side: Bools, foes: Bools, cover: float,
     theirs: float, advance_per_hour: float, consolidation: float, balance: float,
@@ -342,7 +408,7 @@ def speed_of(
     return float(advance_per_hour * assault * ready * edge * part * theirs**consolidation)
 
 
-@njit(cache=True, nogil=True)
+@part
 def change_hands(gained: Floats, holder: Ints, control: Floats) -> None:
     """Let the ground gained (F, F) pass from column to row's holder, no more from anyone than they hold."""
     factions = control.size

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from sim.kernels.chance import poisson_quantile, uniform
+from sim.kernels.compiled import kernel, part
 
 Sizes = npt.NDArray[np.int64]
 
@@ -18,7 +18,7 @@ BLOCK = 64
 """Groups that are passed over at once in looking for a fighter's."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draw_sizes(
     sizes: Sizes, strength: int, exponent: float,
     lane: int, step: int, decision: int, k0: np.uint64, k1: np.uint64,
@@ -33,7 +33,7 @@ def draw_sizes(
     return groups
 
 
-@njit(cache=True, nogil=True)
+@part
 def group_of_fighter(sizes: Sizes, groups: int, fighter: int) -> int:
     """Return the group that holds fighter number `fighter`, counted through sizes[:groups]."""
     start = 0
@@ -52,7 +52,7 @@ def group_of_fighter(sizes: Sizes, groups: int, fighter: int) -> int:
     return groups - 1
 
 
-@njit(cache=True, nogil=True)
+@part
 def regroup(
     sizes: Sizes, groups: int, events: int, shatter: float,
     lane: int, step: int, decision: int, k0: np.uint64, k1: np.uint64,
@@ -80,7 +80,7 @@ def regroup(
     return groups
 
 
-@njit(cache=True, nogil=True)
+@part
 def match_strength(
     sizes: Sizes, groups: int, strength: int,
     lane: int, step: int, decision: int, k0: np.uint64, k1: np.uint64,
@@ -105,7 +105,7 @@ def match_strength(
     return groups
 
 
-@njit(cache=True, nogil=True)
+@part
 def engage(
     sizes: Sizes, groups: int, initiations: float, kills_per_fighter: float,
     lane: int, step: int, decision: int, k0: np.uint64, k1: np.uint64,

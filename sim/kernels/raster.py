@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from sim.kernels.compiled import kernel, part
 
 Field = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@part
 def blur(field: Field, taps: Field, out: Field) -> None:
     """Weight `field` (ny, nx) by taps[|dy|] taps[|dx|] into `out`; cells beyond the edge count 0.
 
@@ -49,7 +50,7 @@ def blur(field: Field, taps: Field, out: Field) -> None:
                     to[x] += (above[x] + below[x]) * w
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def box_sum(field: Counts, reach: int, out: Counts) -> None:
     """Sum integers `field` (ny, nx) over the square of cells within `reach` into `out`; exact."""
     ny, nx = field.shape
@@ -74,7 +75,7 @@ def box_sum(field: Counts, reach: int, out: Counts) -> None:
             to[x] = run[min(nx, x + reach + 1)] - run[max(0, x - reach)]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest(among: Counts, cells: Counts, width: int, out: Counts) -> None:
     """Write the cell of `among` nearest to each of `cells` into `out`; ties go to the lower cell.
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from sim.kernels.chance import MASK, W0, W1, philox_round, uniform
+from sim.kernels.compiled import kernel, wide_kernel, wide_part
 
 F = np.float32
 I32 = np.int32
@@ -67,7 +67,7 @@ DEEDS = 16
 CALM, MOBILISED, SHELTERING, WOUNDED, DETAINED, DISPLACED, AWAY, DEAD = range(8)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def exp32(x: np.float32) -> np.float32:
     """Return exp(x) in float32 for x clipped to [-80, 80], relative error below 3e-7."""
     x = min(max(x, F(-80.0)), F(80.0))
@@ -82,7 +82,7 @@ def exp32(x: np.float32) -> np.float32:
     return F(p * power)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def logistic_bound(x: np.float32) -> np.float32:
     """Return at least logistic(x) and `exp32`'s rounding of it, at most 1.07 min(1, exp(x)) for x > -79.
 
@@ -93,7 +93,7 @@ def logistic_bound(x: np.float32) -> np.float32:
     return I32((z + F(127.0)) * F(8388608.0)).view(np.float32)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def chance_per_hazard(x: np.float32) -> np.float32:
     """Return (1 - exp(-x)) / x for x >= 0: what turns a summed hazard into a probability."""
     s = F(1.0) - x * (
@@ -105,7 +105,7 @@ def chance_per_hazard(x: np.float32) -> np.float32:
     return s if x < F(0.5) else b
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def fill_luck(
     luck: Singles, block: np.uint64, lane: np.uint64, step: np.uint64, decision: np.uint64, k0: np.uint64, k1: np.uint64
 ) -> None:
@@ -144,7 +144,7 @@ def fill_luck(
         fourth[i] = F(U32(d)) * unit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def spread(
     start: int, m: int, site: int, site_ends: Ints, post_of: Ints, sites: Singles, posts: Singles, in_danger: bool,
     here: Singles,
@@ -181,7 +181,7 @@ HERE_PULL, HERE_DETER, HERE_DANGER, HERE_DANGER_UP = range(4)
 HERE = 4
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def shortlist(
     state: Bytes, able: Bytes, hardship: Singles, aversion: Singles, ties: Singles, luck: Singles,
     pull: Singles, deter: Singles, of_group: Singles, rates: Singles, maybe: Bytes,
@@ -207,7 +207,7 @@ def shortlist(
         maybe[i] = luck[i] <= most * dt
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def shortlist_in_danger(
     state: Bytes, able: Bytes, hardship: Singles, aversion: Singles, ties: Singles, lived: Singles, luck: Singles,
     here: Singles, of_group: Singles, rates: Singles, maybe: Bytes, lived_before: Singles,
@@ -251,7 +251,7 @@ def shortlist_in_danger(
 GATHERED = 11
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_part
 def weigh(state: Bytes, those: Singles, of_group: Singles, rates: Singles, then: Bytes) -> None:
     """Decide the next state of the shortlisted; those: (GATHERED, n), state and then: (n,)."""
     mobilise, stand_down, steepness = rates[MOBILISE], rates[STAND_DOWN], F(1.0) / rates[SOFTNESS]
@@ -314,7 +314,7 @@ def weigh(state: Bytes, those: Singles, of_group: Singles, rates: Singles, then:
         then[i] = next_
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@wide_kernel
 def decide(
     jobs: Ints, first: Ints, lanes: npt.NDArray[np.uint64], state_all: Bytes, able_all: Bytes, hardship_all: Singles,
     aversion_all: Singles, ties_all: Singles, lived_all: Singles, site_all: npt.NDArray[np.uint32], site_ends: Ints,
@@ -330,13 +330,13 @@ def decide(
     posts: (POST_COLUMNS, posts); groups: (G, GROUP_COLUMNS); rates: (RATES,). Hazards in 1/h.
     rows, then: (residents,). Adds the danger lived through to `lived`; `state` is only read.
     """
-    luck, here = np.empty(BLOCK, np.float32), np.zeros((HERE, BLOCK + RUN), np.float32)
-    maybe_all, before_all = np.zeros(BLOCK, np.uint8), np.empty(BLOCK, np.float32)
+    luck, here = np.zeros(BLOCK, np.float32), np.zeros((HERE, BLOCK + RUN), np.float32)
+    maybe_all, before_all = np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.float32)
     eights = maybe_all.view(np.uint64)
     who = np.empty(BLOCK + 8, np.int64)
     now, next_, those = (
-        np.empty(BLOCK, np.uint8),
-        np.empty(BLOCK, np.uint8),
+        np.zeros(BLOCK, np.uint8),
+        np.zeros(BLOCK, np.uint8),
         np.zeros((GATHERED, BLOCK + RUN), np.float32),
     )
     at = begin = jobs[0, 1]
@@ -399,7 +399,7 @@ def decide(
     return int(at - begin)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def act(
     count: int, rows: npt.NDArray[np.uint32], then: Bytes, state: Bytes, where: npt.NDArray[np.int16],
     group: npt.NDArray[np.uint16], site: npt.NDArray[np.uint32], up_at: Ints, weight: Ints, place: Ints,
@@ -420,7 +420,7 @@ def act(
         if before == DISPLACED or (away and after != DEAD):
             where[row] = place[g]
         if after == DISPLACED:
-            luck = uniform(int(row - first[g]), int(lanes[g]), step, decision, k0, k1)
+            luck = uniform(int(row - first[g]), int(np.int64(lanes[g])), step, decision, k0, k1)
             to = 0
             while to < destinations.shape[1] - 1 and destinations[g, to] <= luck:
                 to += 1

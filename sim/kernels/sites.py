@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from sim.kernels.compiled import kernel, part
 from sim.kernels.raster import blur, box_sum
 from sim.kernels.residents import (
     DANGER,
@@ -40,7 +40,7 @@ RAW, FLOOR, ROUND = range(3)
 WEIGHTS = 6
 
 
-@njit(cache=True, nogil=True)
+@part
 def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> float:
     """Return 1 - exp(-k C/A), A the active, oneself among them; rule: 0 raw, 1 floor, 2 round half to even.
 
@@ -54,7 +54,7 @@ def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> flo
     return 1.0 - math.exp(-k * ratio)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def muster(
     groups: Ints, first_site: Ints, last_site: Ints, site_ends: Ints, up_at: Ints, state: Bytes, able: Bytes,
     weapon_rank: Singles, armed_share: Floats, weight: Ints, armed_at: Ints, armed_up: Ints,
@@ -75,7 +75,7 @@ def muster(
             armed_up[g] += armed_at[s]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_around(
     groups: Ints, community: Ints, first_site: Ints, last_site: Ints, first_post: Ints, last_post: Ints,
     site_cell: Ints, post_of: Ints, post_cell: Ints, up_at: Ints, armed_at: Ints, sight: int, taps: Singles,
@@ -123,7 +123,7 @@ def look_around(
             everyone[k] = seen_at[post_cell[k]] if any_up else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def perceive(
     groups: Ints, community: Ints, first_site: Ints, last_site: Ints, first_post: Ints, last_post: Ints,
     site_cell: Ints, post_cell: Ints, armed: Singles, hostility: Floats, soldiers_at: Floats, soldiers: float,
@@ -142,7 +142,7 @@ def perceive(
     Everyone counts themselves among the active: those who are (DETER_UP) are in `everyone` already.
     """
     cells = armed.shape[1]
-    theirs_at = np.empty(cells, np.float32)
+    theirs_at = np.zeros(cells, np.float32)
     for c in range(armed.shape[0]):
         theirs_at[:] = 0
         for o in range(armed.shape[0]):

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from sim.scenario.coherence import Complaint, complaints
 from sim.scenario.faults import Fault, Keys, ScenarioError, dotted, listed, nearest, shown
 from sim.scenario.loading import Said
-from sim.scenario.shape import ROOT, Slot, described, kind_of, plain_path, slot_at, within
-from sim.schema import ScenarioFile
+from sim.scenario.shape import Slot, described, kind_of, plain_path, root, slot_at, within
+from sim.schema import KNOWN_MODELS, ScenarioFile, file_type
 
 MOST_FAULTS = 500
 STAND_INS: dict[str, dict[str, Any]] = {
@@ -25,8 +25,10 @@ OUT_OF_RANGE = ("greater_than", "less_than", "finite_number", "string_too", "too
 
 def validated(said: Said) -> ScenarioFile:
     """Return the scenario that the files describe; raise ScenarioError with all that is wrong."""
+    if fault := _unknown_model(said):
+        raise ScenarioError([fault])
     try:
-        file = ScenarioFile.model_validate(said.tree, strict=True)
+        file = file_type(said.tree).model_validate(said.tree, strict=True)
     except ValidationError as error:
         raise ScenarioError(_limited(_all_faults(error, said))) from None
     wrong = [_incoherent(c, said) for c in complaints(file.model_dump(exclude_none=True), said.tree)]
@@ -37,7 +39,7 @@ def validated(said: Said) -> ScenarioFile:
 
 def unknown(keys: Keys, slot: Slot | None, tree: Mapping[str, Any], file: str) -> Fault:
     """Return the fault for a key that the schema, or this scenario, does not have."""
-    above = slot or ROOT
+    above = slot or root(tree)
     here: Any = tree
     for key in keys[:-1]:
         here = here.get(key, {}) if isinstance(here, Mapping) else {}
@@ -47,6 +49,16 @@ def unknown(keys: Keys, slot: Slot | None, tree: Mapping[str, Any], file: str) -
     text = "unknown key" if meant else f"unknown key, allowed here: {listed(names, 30)}"
     path = dotted((*keys[:-1], meant)) if meant and len(keys) > 1 else meant
     return Fault(file, dotted(keys), "an unknown key", listed(names, 30), path, text)
+
+
+def _unknown_model(said: Said) -> Fault | None:
+    """Return the fault for a model that there is not; without the key it is that of the theatre."""
+    name = said.tree.get("model")
+    if "model" not in said.tree or (isinstance(name, str) and name in KNOWN_MODELS):
+        return None
+    allowed = f"one of {listed(KNOWN_MODELS)}, or no such key for the model of the theatre"
+    meant = nearest(name, KNOWN_MODELS) if isinstance(name, str) else None
+    return Fault(said.file_of(("model",)), "model", shown(name), allowed, meant)
 
 
 def _all_faults(error: ValidationError, said: Said) -> list[Fault]:
@@ -84,7 +96,7 @@ def _limited(faults: Iterable[Fault]) -> list[Fault]:
 def _invalid(detail: Any, said: Said) -> Fault:
     """Return the fault for one of pydantic's errors."""
     kind: str = detail["type"]
-    keys = plain_path(detail["loc"])
+    keys = plain_path(detail["loc"], said.tree)
     slot = slot_at(keys, said.tree)
     if kind == "extra_forbidden":
         return unknown(keys, slot_at(keys[:-1], said.tree), said.tree, said.file_of(keys))
@@ -152,17 +164,17 @@ def _valid_part(tree: Mapping[str, Any], error: ValidationError) -> tuple[dict[s
     left_out: list[Keys] = []
     for _ in range(20):
         for detail in error.errors(include_url=False, include_input=False):
-            keys = plain_path(detail["loc"])
+            keys = plain_path(detail["loc"], tree)
             keys = keys[:-1] if detail["type"] == "missing" else _whole(keys)
             if not keys:
-                keys = plain_path(detail["loc"])
+                keys = plain_path(detail["loc"], tree)
             left_out.append(keys)
             _leave_out(part, keys)
         for name, stand_in in STAND_INS.items():
             if name not in part:
                 part[name] = dict(stand_in)
         try:
-            return ScenarioFile.model_validate(part, strict=True).model_dump(exclude_none=True), left_out
+            return file_type(tree).model_validate(part, strict=True).model_dump(exclude_none=True), left_out
         except ValidationError as again:
             error = again
     return None, left_out

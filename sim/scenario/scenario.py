@@ -16,7 +16,7 @@ import tomli_w
 from sim.scenario.checking import validated
 from sim.scenario.faults import Fault, Keys, ScenarioError, dotted, listed, nearest
 from sim.scenario.loading import Said, extend, leaves, parsed, said_by
-from sim.scenario.shape import paths, slot_at
+from sim.scenario.shape import paths, root, slot_at
 from sim.schema import ScenarioFile
 
 DAY_US = 86_400_000_000
@@ -62,6 +62,11 @@ class Scenario:
     def title(self) -> str:
         """Return the scenario's title."""
         return self.file.scenario.title
+
+    @property
+    def model(self) -> str:
+        """Return which model it is for: "theatre", or the name of a known one."""
+        return str(getattr(self.file, "model", "theatre"))
 
     # --- time ------------------------------------------------------------------------------------------
 
@@ -177,7 +182,7 @@ def _unsettable(keys: Keys, value: Any, said: Said, origin: str) -> Fault | None
     """Return the fault where no value can be set at a path of this scenario."""
     if slot_at(keys, said.tree) is not None and not _names_missing_element(keys, value, said):
         return None
-    known = (dotted(path) for path in paths(tree=said.tree))
+    known = (dotted(path) for path in paths(root(said.tree), said.tree))
     meant = nearest(dotted(keys), known)
     return Fault(origin, dotted(keys), "an unknown path", "a path of this scenario", meant, "unknown path")
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from sim.parameters import declaration
 from sim.scenario.faults import listed
-from sim.schema import ScenarioFile
+from sim.schema import file_type
 
 NOUNS: dict[Any, str] = {
     bool: "true or false",
@@ -81,7 +81,9 @@ class Slot:
         return tuple(model.model_fields) if model else ()
 
 
-ROOT = Slot(ScenarioFile)
+def root(tree: Mapping[str, Any]) -> Slot:
+    """Return what stands at the top of a file that says `tree`."""
+    return Slot(file_type(tree))
 
 
 def slot_of(annotation: Any, limits: tuple[Any, ...] = (), field: FieldInfo | None = None) -> Slot:
@@ -99,7 +101,7 @@ def slot_of(annotation: Any, limits: tuple[Any, ...] = (), field: FieldInfo | No
 
 def slot_at(keys: tuple[str | int, ...], tree: Mapping[str, Any]) -> Slot | None:
     """Return what the schema has at a path of `tree`, or None where it knows no such path."""
-    slot: Slot | None = ROOT
+    slot: Slot | None = root(tree)
     value: Any = tree
     for key in keys:
         if slot is None:
@@ -109,10 +111,10 @@ def slot_at(keys: tuple[str | int, ...], tree: Mapping[str, Any]) -> Slot | None
     return slot
 
 
-def plain_path(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+def plain_path(location: tuple[str | int, ...], tree: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Return pydantic's location as a path of the file: without the kinds of unions and marks of keys."""
     path: list[str | int] = []
-    slot: Slot | None = ROOT
+    slot: Slot | None = root(tree)
     for part in location:
         if slot is not None and len(slot.models) > 1:
             model = slot.model(part)
@@ -210,8 +212,8 @@ def _pattern(slot: Slot) -> str:
     return PATTERNS.get(pattern, f"matching {pattern}") if pattern else ""
 
 
-def paths(slot: Slot = ROOT, tree: Any = None) -> Iterator[tuple[str | int, ...]]:
-    """Yield every path at which a value could be set in `tree`, for suggestions."""
+def paths(slot: Slot, tree: Any = None) -> Iterator[tuple[str | int, ...]]:
+    """Yield every path below a table at which a value could be set in `tree`, for suggestions."""
     kind = tree.get("kind") if isinstance(tree, Mapping) else None
     known = slot.keys(kind)
     keys = [*known, *(k for k in tree if k not in known)] if isinstance(tree, Mapping) else list(known)

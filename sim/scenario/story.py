@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ REST_ON = {
     "measured": "were measured",
     "press": "come from the press",
     "literature": "come from the literature",
+    "fitted": "were fitted to the record",
     "assumed": "rest on assumptions in part or whole",
     "unsaid": "say no source",
 }
@@ -48,13 +49,15 @@ REST_ON = {
 
 def tell(scenario: Scenario) -> str:
     """Return the scenario in words, section by section, wrapped at 88 columns."""
-    sections = (
+    sections: tuple[tuple[str, Callable[[Scenario], Iterator[str]]], ...] = (
         ("Who", _communities), ("Where", _places), ("Armed actors", _factions), ("Roads", _roads),
         ("Supplies from outside", _patrons), ("Fronts", _fronts), ("Neighbourhoods", _neighbourhoods),
         ("Security forces", _security), ("What happens when", _timeline),
         ("Channels of spillover", _channels),
         ("Who reports", _observers), ("What others reported", _benchmarks), ("Where it comes from", _sources),
     )  # fmt: skip
+    if scenario.model != "theatre":
+        sections = ((f"The rules ({scenario.model.capitalize()})", _known_model), ("Where it comes from", _sources))
     told = [_opening(scenario)]
     for heading, section in sections:
         if paragraphs := list(section(scenario)):
@@ -76,6 +79,16 @@ def _opening(scenario: Scenario) -> str:
     title = plain(scenario.title)
     paragraphs = (scenario.file.scenario.summary, when, *counted)
     return "\n".join([title, "=" * min(len(title), WIDTH), *(_wrapped(p, "") for p in paragraphs)])
+
+
+def _known_model(scenario: Scenario) -> Iterator[str]:
+    """Say the rules of a known model, then each of its parameters."""
+    rules = getattr(type(getattr(scenario.file, scenario.model)), "RULES", ())
+    yield from rules
+    for declared in walk(getattr(scenario.file, scenario.model)):
+        value = _in_words(declared.value, scenario)
+        unit = "" if declared.unit in ("1", "rule", "model", "switch") else f" {declared.unit}"
+        yield f"{_title(declared.path)}: {value}{unit} ({declared.doc})."
 
 
 def _communities(scenario: Scenario) -> Iterator[str]:
