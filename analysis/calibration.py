@@ -4,8 +4,8 @@
 
 Three modules, one after the other: what is told of the battle up to 25 May (P1, P2, P3, P10a) fits how a town is
 fought over; Tripoli's rounds up to March 2013 (P5, P6) fit how fighting there begins, grows and ends; Tripoli's first
-two days (P4) fit how much of Syria is felt there. Each takes what the earlier ones found as it is and learns nothing
-back for them (a cut model: Plummer 2015, Stat Comput 25:37), since the battle does not depend on Tripoli's streets.
+two days (P4) fit how much of Syria is felt there. What one has found is the prior of the next, whose record may weigh
+it again but adds nothing else to it: the battle does not depend on Tripoli's streets, nor its rounds on the battle.
 
 In each module the first wave comes from the prior and is the screening: of its parameters those that move a figure
 beyond luck are fitted, at most ten over all modules (4, 5 and 1); the rest is carried along at its prior. Later waves
@@ -39,7 +39,7 @@ import typer
 from numpy.typing import NDArray
 from scipy.stats.qmc import LatinHypercube
 
-from analysis import inference, observations
+from analysis import inference, observations, posterior
 from analysis.inference import Posterior, Proposal, Recovery
 from analysis.patterns import PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
@@ -63,8 +63,14 @@ TOLD, WEAKLY = 0.3, 0.1
 FEWEST_DRAWS = 30
 PASSED_ON = 1_000
 """Samples of what a module found that the next may draw."""
-FRESH = 1_000_000
-"""Seeds of the checks begin here, so that no draw was chosen for its luck with them."""
+SMOOTH = 0.4
+"""Standard deviations by which samples are moved about: few draws are close, and no two runs should share a sample."""
+CANDIDATES, REPLICATES = 28, 3
+"""Points that are tried for the centre, and runs of each."""
+STAGES = (("battle", ("battle",)), ("streets", ("streets", "channels")), ("channels", ("channels",)))
+"""The centre is found stage by stage: the module whose figures decide, and those whose parameters are tried."""
+TRIED, FRESH = 1_000_000, 2_000_000
+"""Seeds of the candidates and of the checks begin here, so that none was chosen for its luck with the latter."""
 
 
 # --- what is fitted to ---------------------------------------------------------------------------------
@@ -135,7 +141,7 @@ class Module:
 MODULES = (
     Module("battle", BATTLE, ("P1", "P2", "P3", "P10a"), "qusayr-2013", most=4, times=2, until=WEEK),
     Module("streets", STREETS, ("P5", "P6"), "tripoli-2012", most=5),
-    Module("channels", CHANNELS, ("P4",), "qusayr-2013", most=1, times=2, until=SECOND_DAY),
+    Module("channels", CHANNELS, ("P4",), "qusayr-2013", most=1, until=SECOND_DAY),
 )
 
 
@@ -152,7 +158,9 @@ class Work:
 
     def __call__(self, job: Job) -> dict[str, float]:
         """Run with the values of a draw, its number the seed; return the figures that are fitted."""
-        result = whole(run(self.stories[job.module].with_values(job.values), seed=job.number, threads=1))
+        story = self.stories[job.module]
+        values = posterior.fitting(job.values, story)  # not every faction is in every scenario
+        result = whole(run(story.with_values(dict(values)), seed=job.number, threads=1))
         figures = Targets.of(next(m.patterns for m in MODULES if m.name == job.module)).figures
         seen = OBSERVED[figures[0].family](result)
         return {figure.name: float(figure.of(seen)) for figure in figures}
@@ -260,11 +268,13 @@ class Waves:
         """Return what each draw stands for of the prior."""
         return inference.importance(self.shares, self.proposals, self.sizes)
 
-    def posterior(self, correct: bool = True) -> Posterior:
-        """Return what came closest so far."""
+    def posterior(self, correct: bool = True, widen: bool = False) -> Posterior:
+        """Return what came closest so far; what is reported is widened, what later waves go out from is not."""
         gaps = self.targets.gaps(self.figures)
         columns = self.fitted if correct else None
-        return inference.posterior(self.shares, gaps, self.weights(), self.groups, self.settings.keep, columns)
+        return inference.posterior(
+            self.shares, gaps, self.weights(), self.groups, self.settings.keep, columns, widen=widen
+        )
 
     def recovery(self) -> Recovery:
         """Take draws from where the posterior is as the record, and see whether their parameters are found again."""
@@ -310,9 +320,12 @@ class Journal:
             raise Refused(
                 f"{self.path}: a calibration with another {', '.join(other)}; choose another folder to begin anew"
             )
-        self.done = {(entry["module"], entry["draw"]): entry["figures"] for entry in entries[1:]}
+        try:
+            self.done = {(entry["module"], entry["draw"]): entry["figures"] for entry in entries[1:]}
+        except KeyError as error:
+            raise Refused(f"{self.path}: a line that is no draw (without {error})") from None
         if cut:  # the last line was being written when the calibration was stopped
-            self.path.write_text("\n".join(whole_lines) + "\n", encoding="utf-8")
+            os.truncate(self.path, self.path.stat().st_size - len(cut.encode()))
 
     def _entry(self, number: int, line: str) -> dict[str, Any]:
         try:
@@ -393,13 +406,9 @@ class Report:
     settings: Settings
     modules: list[Waves]
     samples: Float  # (n, parameters)
+    centre: dict[str, float]  # what the defaults are set to
     checked: tuple[Found, ...]  # posterior predictive
     centred: tuple[Found, ...]  # of the centre
-
-    @property
-    def centre(self) -> dict[str, float]:
-        """The fitted parameters at the middle of the posterior, to three significant digits."""
-        return centre_of(self.modules)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for `calibration.json`."""
@@ -411,7 +420,7 @@ class Report:
         }  # fmt: skip
 
     def _module(self, waves: Waves) -> dict[str, Any]:
-        found, recovery = waves.posterior(), waves.recovery()
+        found, recovery = waves.posterior(widen=True), waves.recovery()
         middle, (low, high) = drawn(found.centre()[None])[0], (drawn(end[None])[0] for end in found.interval())
         contraction = found.contraction()
         return {
@@ -443,7 +452,8 @@ class Report:
         lines += ["", (
             "* fitted. Told: 1 - sd of the posterior / sd of the prior; below 0.1 the record says nothing of it. "
             f"Recovery: how often the 80 % interval holds the truth, over {RECORDS} simulated records at most."
-        ), "", f"{'figure':22s} {'record':>22s} {'posterior, middle 80 %':>28s} {'at the centre':>28s}"]  # fmt: skip
+        ), "", "Defaults: " + ", ".join(f"{path} = {value:g}" for path, value in self.centre.items())]  # fmt: skip
+        lines += ["", f"{'figure':22s} {'record':>22s} {'posterior, middle 80 %':>28s} {'at the defaults':>28s}"]
         for found, centred in zip(self.checked, self.centred, strict=True):
             name, target = found.figure.name, found.figure.target.told
             lines.append(f"{name:22s} {target:>22s} {_span(found):>28s} {_span(centred):>28s}  {centred.verdict}")
@@ -458,15 +468,6 @@ def _row(one: dict[str, Any]) -> str:
         f"{one['middle']:9.3g} {low:9.3g}–{high:<9.3g} {one['contraction']:6.2f}  {one['recovered']:6.0%}    "
         f"{figure} ({correlation:+.2f})"
     )
-
-
-def centre_of(modules: list[Waves]) -> dict[str, float]:
-    """Return the fitted parameters at the middle of each module's posterior, to three significant digits."""
-    centre: dict[str, float] = {}
-    for waves in modules:
-        (middle,) = drawn(waves.posterior().centre()[None])
-        centre |= {PRIORS[p].path: float(f"{middle[PRIORS[p].path]:.3g}") for p in waves.fitted}
-    return centre
 
 
 HEADING = f"{'parameter':40s} {'prior':>17s} {'middle':>9s} {'80 % interval':>19s} {'told':>6s}  recovery  moves most"
@@ -493,15 +494,47 @@ def _found(found: Found) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def report(settings: Settings, modules: list[Waves], work: Work, samples: int, checks: int, workers: int) -> Report:
-    """Draw the samples, and run some of them, and the centre, anew."""
+def centre(
+    modules: list[Waves], samples: Float, work: Callable[[Job], dict[str, float]], journal: Journal, workers: int
+) -> dict[str, float]:
+    """Return the values of the fitted parameters that the defaults are set to, to three significant digits.
+
+    A tipping model at the means of its parameters is not the mean of the model. So the middle of the samples and some
+    of them are tried with all that is not fitted at its default, `REPLICATES` times each, and the one whose median
+    figures come closest to the record is taken, module by module: the battle's, Tripoli's streets with it, and with
+    both what is felt there of Syria.
+    """
+    chosen: dict[str, float] = {}
+    middle = inference.expit(inference.logit(samples).mean(axis=0))
+    tried = drawn(np.vstack([middle, samples[np.linspace(0, len(samples) - 1, CANDIDATES - 1).astype(int)]]))
+    for deciding, moved in STAGES:
+        waves = next(waves for waves in modules if waves.module.name == deciding)
+        paths = [PRIORS[p].path for of in modules if of.module.name in moved for p in of.fitted]
+        points = [{**chosen, **{path: float(f"{point[path]:.3g}") for path in paths}} for point in tried]
+        jobs = [
+            Job(deciding, TRIED + REPLICATES * i + k, point)
+            for i, point in enumerate(points)
+            for k in range(REPLICATES)
+        ]
+        _run_missing(jobs, work, journal, workers, None)
+        rows = [_of(journal.done[job.module, job.number], waves.targets.names) for job in jobs]
+        figures = np.median(np.array(rows).reshape(len(points), REPLICATES, -1), axis=1)
+        chosen = points[int(np.argmin(inference.distances(waves.targets.gaps(figures), waves.groups)))]
+    return chosen
+
+
+def report(
+    settings: Settings, modules: list[Waves], work: Work, journal: Journal, samples: int, checks: int, workers: int
+) -> Report:
+    """Draw the samples, find the centre, and run some of the samples, and the centre, anew."""
     rng = np.random.default_rng([settings.seed, 3_000])
-    found = modules[-1].posterior().resampled(samples, rng)
+    found = modules[-1].posterior(widen=True).resampled(samples, rng, SMOOTH)
+    middle = centre(modules, found, work, journal, workers)
     some = drawn(found[np.linspace(0, samples - 1, checks).astype(int)]) if checks else []
     jobs = [
         Job(waves.module.name, FRESH + i, values)
         for waves in modules
-        for which in (some, [centre_of(modules)] * checks)
+        for which in (some, [middle] * checks)
         for i, values in enumerate(which)
     ]
     seen: dict[int, dict[str, float]] = {}
@@ -517,7 +550,7 @@ def report(settings: Settings, modules: list[Waves], work: Work, samples: int, c
         for part in (0, 1):
             begin = (2 * number + part) * checks
             held[part] += _held(waves.targets, [seen[begin + i] for i in range(checks)])
-    return Report(settings, modules, found, tuple(held[0]), tuple(held[1]))
+    return Report(settings, modules, found, middle, tuple(held[0]), tuple(held[1]))
 
 
 def _held(targets: Targets, seen: list[dict[str, float]]) -> tuple[Found, ...]:
@@ -574,7 +607,7 @@ def calibrate(
     with stoppable() as stopped, counting(total, "draws") as progress:
         try:
             modules = through(settings, work, journal, workers, progress)
-            made = report(settings, modules, work, samples, checks, workers)
+            made = report(settings, modules, work, journal, samples, checks, workers)
         except KeyboardInterrupt:
             complain(f"stopped; {len(journal.done)} of {total} draws are kept in {out}, and the same command goes on")
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None

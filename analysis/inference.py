@@ -132,15 +132,26 @@ class Posterior:
         spread = np.sqrt(self.weights @ (self.shares - mean) ** 2)
         return np.asarray(1.0 - spread * np.sqrt(12.0))
 
-    def resampled(self, n: int, rng: np.random.Generator) -> Float:
-        """Return n draws of equal weight, (n, parameters), by systematic resampling."""
+    def resampled(self, n: int, rng: np.random.Generator, smooth: float = 0.0) -> Float:
+        """Return n draws of equal weight, (n, parameters), by systematic resampling.
+
+        `smooth` moves each towards the mean and adds a normal of so many standard deviations, which leaves mean and
+        variance as they are and makes draws distinct (Liu & West 2001).
+        """
         at = (np.arange(n) + rng.random()) / n
         last = len(self.weights) - 1
-        return self.shares[np.minimum(np.searchsorted(np.cumsum(self.weights), at), last)]
+        rows = np.minimum(np.searchsorted(np.cumsum(self.weights), at), last)
+        if smooth == 0.0:
+            return self.shares[rows]
+        x = logit(self.shares)
+        mean = self.weights @ x
+        covariance = (x - mean).T @ ((x - mean) * self.weights[:, None])
+        moved = mean + np.sqrt(1.0 - smooth**2) * (x[rows] - mean)
+        return expit(moved + smooth * rng.multivariate_normal(np.zeros(len(mean)), covariance, n))
 
 
 def posterior(
-    shares: Float, gaps: Float, weights: Float, groups: Int, keep: int, correct: Int | None = None
+    shares: Float, gaps: Float, weights: Float, groups: Int, keep: int, correct: Int | None = None, widen: bool = False
 ) -> Posterior:
     """Keep the `keep` closest draws and correct the parameters in the columns `correct`.
 
@@ -155,12 +166,15 @@ def posterior(
     share = share / share.sum()
     kept = shares[rows]
     if correct is not None:
-        kept[:, correct] = corrected(kept[:, correct], capped(gaps[rows]), share)
+        kept[:, correct] = corrected(kept[:, correct], capped(gaps[rows]), share, widen)
     return Posterior(rows, share, kept, tolerance)
 
 
-def corrected(shares: Float, gaps: Float, weights: Float) -> Float:
-    """Move parameters (m, p) to where a weighted linear regression on the gaps (m, figures) has no gap."""
+def corrected(shares: Float, gaps: Float, weights: Float, widen: bool = False) -> Float:
+    """Move parameters (m, p) to where a weighted linear regression on the gaps (m, figures) has no gap.
+
+    `widen` stretches what the regression leaves unexplained by what it lost to its own degrees of freedom.
+    """
     spread = gaps.std(axis=0)
     moving = spread > 0
     if not moving.any():
@@ -170,7 +184,12 @@ def corrected(shares: Float, gaps: Float, weights: Float) -> Float:
     penalty = RIDGE * len(x) * np.diag([0.0, *np.ones(x.shape[1])])
     weighted = design * (weights * len(weights))[:, None]
     slope = np.linalg.solve(weighted.T @ design + penalty, weighted.T @ logit(shares))
-    return expit(logit(shares) - x @ slope[1:])
+    moved = logit(shares) - x @ slope[1:]
+    if widen:
+        effective = 1.0 / (weights**2).sum()
+        stretch = np.sqrt(effective / max(effective - x.shape[1] - 1.0, 1.0))
+        moved = slope[0] + stretch * (moved - slope[0])
+    return expit(moved)
 
 
 def quantiles(values: Float, weights: Float, levels: Float) -> Float:
@@ -229,7 +248,7 @@ def recovery(
     for i in records:
         others = np.arange(len(shares)) != i
         gaps = (figures[others] - figures[i]) / scales
-        found = posterior(shares[others], gaps, weights[others], groups, keep, correct)
+        found = posterior(shares[others], gaps, weights[others], groups, keep, correct, widen=True)
         low, high = found.interval()
         inside.append((low <= shares[i]) & (shares[i] <= high))
         middle.append(found.centre())

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from analysis.pictures import KINDS, noted, saved
 from analysis.prediction_scores import LEVEL, Forecast, Known, spells
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 MODEL_COLOUR, OBSERVED_COLOUR, GREY = "#0072B2", "#D55E00", "#999999"
 BASELINE_COLOURS = ("#E69F00", "#009E73", "#CC79A7", "#332288")
 BASELINE_LINES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
-STYLE: Any = {
-    "font.size": 8.0, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
-    "axes.titlesize": 9.0, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
-    "legend.fontsize": 7.0, "savefig.dpi": 160, "svg.hashsalt": "spillover", "svg.fonttype": "none",
-}  # fmt: skip
 NOTE = "A hindcast for checking the model, not a forecast of anything to come."
 NAMES = ("fighting", "cumulative")
-KINDS = ("png", "svg")
 FILES = tuple(f"{name}.{kind}" for name in NAMES for kind in KINDS)
 SIZE = (7.2, 3.4)  # inches
 DAY = np.timedelta64(1, "D")
@@ -38,14 +32,7 @@ DAY = np.timedelta64(1, "D")
 
 def draw(found: Prediction, folder: Path) -> list[Path]:
     """Draw both pictures into a folder; return the files."""
-    made: list[Path] = []
-    with mpl.rc_context(STYLE):
-        for name, picture in _pictures(found):
-            picture.supxlabel(NOTE, fontsize=6.5, color="#444444", x=0.01, ha="left")
-            for kind in KINDS:
-                made.append(folder / f"{name}.{kind}")
-                picture.savefig(made[-1], metadata={"Date": None} if kind == "svg" else None)
-    return made
+    return saved(((name, noted(picture, NOTE)) for name, picture in _pictures(found)), folder)
 
 
 def _pictures(found: Prediction) -> Iterator[tuple[str, Figure]]:

@@ -11,7 +11,6 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -33,6 +32,7 @@ from analysis.patterns import (
     Range,
     Reported,
 )  # fmt: skip
+from analysis.pictures import GREY, KINDS, RECORD, RUNS, saved
 
 if TYPE_CHECKING:
     from analysis.validation import Validation
@@ -40,15 +40,8 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 COLOURS = {HOLDS: "#009E73", FAILS: "#D55E00", WIDE: "#E69F00", REPORTED: "#0072B2", UNTOLD: "#666666"}
-RUNS, RECORD, GREY = "#0072B2", "#D55E00", "#777777"
-STYLE: Any = {
-    "font.size": 8.0, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
-    "axes.titlesize": 9.0, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
-    "legend.fontsize": 7.0, "savefig.dpi": 160, "svg.hashsalt": "spillover", "svg.fonttype": "none",
-}  # fmt: skip
 NOTE = "Simulated runs beside press counts and claims; not a forecast."
 NAMES = ("patterns", "battle", "rounds", "sizes")
-KINDS = ("png", "svg")
 FILES = tuple(f"{name}.{kind}" for name in NAMES for kind in KINDS)
 FARTHEST = 2.5
 """Greatest widths from the target at which a figure is cut off."""
@@ -58,13 +51,7 @@ SHOWN_ALL = 2  # runs drawn one by one
 
 def draw(found: Validation, folder: Path) -> list[Path]:
     """Draw what the runs allow into a folder; return the files."""
-    made: list[Path] = []
-    with mpl.rc_context(STYLE):
-        for name, picture in _pictures(found):
-            for kind in KINDS:
-                made.append(folder / f"{name}.{kind}")
-                picture.savefig(made[-1], metadata={"Date": None} if kind == "svg" else None)
-    return made
+    return saved(_pictures(found), folder)
 
 
 def _pictures(found: Validation) -> Iterator[tuple[str, Figure]]:

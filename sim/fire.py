@@ -19,13 +19,14 @@ class FireParameters(Parameters):
     """How fire across a line of contact hurts those in its reach."""
 
     hit_per_hour: float = param(
-        2.5e-5,
+        7.68e-05,
         unit="1/(h person)",
         low=0.0,
         high=1e-3,
-        grade="assumed",
+        grade="fitted",
         doc="kappa: hazard of being hit for each armed opponent in full reach",
-        source="order of the wounded a day in the rounds of 2011-2013",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: order of the wounded a day in the rounds of 2011-2013",
     )
     reach_m: float = param(
         300.0,

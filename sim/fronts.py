@@ -70,13 +70,15 @@ class EngagementParameters(Parameters):
         source="Bohorquez et al. 2009: small",
     )
     readiness_loss_per_hour: float = param(
-        0.09,
+        0.0992,
         unit="1/h",
         low=0.0,
         high=1.0,
-        grade="assumed",
+        grade="fitted",
         doc="rate at which an assault wears down the readiness of a force in contact",
-        source="an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about 19 a day)",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about "
+        "19 a day)",
     )
     readiness_gain_per_hour: float = param(
         0.016,
@@ -129,22 +131,24 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.16,
+        0.323,
         unit="1/h",
         low=0.0,
         high=5.0,
-        grade="assumed",
+        grade="fitted",
         doc="speed of an unopposed advance at full readiness",
-        source="more than half of Qusayr within the first day (A04)",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: more than half of Qusayr within the first day (A04)",
     )
     consolidation: float = param(
-        2.0,
+        2.5,
         unit="1",
         low=0.5,
         high=5.0,
-        grade="assumed",
+        grade="fitted",
         doc="exponent by which a shrinking perimeter slows the advance",
-        source="0.5 on the first day, 0.8 by the eleventh",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: 0.5 on the first day, 0.8 by the eleventh",
     )
     balance: float = param(
         0.25,

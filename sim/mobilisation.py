@@ -47,13 +47,14 @@ class MobilisationParameters(Parameters):
     """Who takes up arms, and when they go home again."""
 
     threshold: float = param(
-        0.70,
+        0.854,
         unit="1",
         low=0.0,
         high=3.0,
-        grade="assumed",
+        grade="fitted",
         doc="theta: propensity needed to act",
-        source="Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
     )
     noise: float = param(
         0.03,
@@ -74,13 +75,14 @@ class MobilisationParameters(Parameters):
         source="men gather within hours of a first shooting (press accounts of the rounds of 2012)",
     )
     stand_down_per_hour: float = param(
-        0.10,
+        0.0805,
         unit="1/h",
         low=0.001,
         high=10.0,
-        grade="assumed",
+        grade="fitted",
         doc="mu: rate of going home when calm",
-        source="streets empty within a day of a truce (press accounts of the rounds of 2012)",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: streets empty within a day of a truce (press accounts of the rounds of 2012)",
     )
     threat_fire: float = param(
         0.5,
@@ -221,22 +223,23 @@ class ProvocationParameters(Parameters):
         source="gaps between the rounds of 2011-2013 (mean 69 days, 47 from 2012)",
     )
     strength: float = param(
-        0.5,
+        0.878,
         unit="1",
         low=0.0,
         high=3.0,
-        grade="assumed",
+        grade="fitted",
         doc="mean anger added by one provocation",
-        source="enough to bring the most aggrieved into the street",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: enough to bring the most aggrieved into the street",
     )
     half_life_h: float = param(
-        18.0,
+        40.9,
         unit="h",
         low=0.5,
         high=500.0,
-        grade="assumed",
+        grade="fitted",
         doc="half-life of that anger",
-        source="most die out within a day",
+        source="fitted: the posterior's centre (`spillover calibrate`); before: most die out within a day",
     )
 
 

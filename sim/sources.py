@@ -5,8 +5,8 @@ A number that no file gives is a default: it has the source and grade of its dec
 else is said, a scenario whose own source is an assumption lends it (an invented one: "assumed: invented").
 
 The grade is the kind of thing that the source names first: a claim of the article, a measurement, the
-press, the literature, a fit to the record. A source that speaks of an assumption grades its number as assumed, and so does
-one that names nothing to look up.
+press, the literature, a fit to the record. A source that speaks of an assumption grades its number as
+assumed, and so does one that names nothing to look up.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ UNITS = {
 }  # fmt: skip
 WORDS = {
     "article": "from the article", "measured": "measured", "press": "from the press",
-    "literature": "from the literature", "fitted": "fitted to the record", "assumed": "assumed", UNSAID: "without a source",
+    "literature": "from the literature", "fitted": "fitted to the record", "assumed": "assumed",
+    UNSAID: "without a source",
 }  # fmt: skip
 
 

@@ -141,6 +141,24 @@ place = "mill"
 window = "first_day"
 low = 5.0
 by = "somebody"
+
+[mobilisation]
+threshold = 0.7
+stand_down_per_hour = 0.1
+
+[fire]
+hit_per_hour = 2.5e-5
+
+[provocations]
+strength = 0.5
+half_life_h = 18.0
+
+[engagement]
+readiness_loss_per_hour = 0.09
+
+[control]
+advance_per_hour = 0.16
+consolidation = 2.0
 """
 
 

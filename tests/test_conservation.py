@@ -42,7 +42,7 @@ class Auditor:
         assert (city.states.sum(axis=1) == self.people).all(), "a group has gained or lost people"
         assert (self.people == city.people).all()
         pairs = residents.group.astype(np.int64) * len(STATES) + residents.state
-        rows = np.bincount(pairs, minlength=city.groups * len(STATES)).reshape(city.groups, -1)
+        rows = np.bincount(pairs, minlength=city.groups * len(STATES)).reshape(city.groups, len(STATES))
         assert (rows * city.weight[:, None] == city.states).all(), "the count by state is not that of the rows"
         at_home = (residents.state != DISPLACED) & (residents.state != AWAY) & (residents.state != DEAD)
         assert (residents.where[at_home] == city.place[residents.group[at_home]]).all(), "someone is not at home"

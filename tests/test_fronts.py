@@ -449,7 +449,8 @@ def test_the_advance_departs_from_its_equation() -> None:
     theatre.readiness[MILL] = (0.5, 0.8)
     power = {"greens": 900 * 0.8, "reds": 300 * 0.5 * (1.0 + (2.0 - 1.0) * 0.9)}
     edge = (power["greens"] / (power["greens"] + power["reds"]) - 0.25) / 0.75
-    gain = 0.16 * 1.0 * 0.8 * edge * 0.9**2.0
+    p = ControlParameters()
+    gain = p.advance_per_hour * 1.0 * 0.8 * edge * 0.9**p.consolidation
     assert hold(theatre)[GREENS] == pytest.approx(0.1 + gain)
 
 

@@ -31,13 +31,14 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.60,
+        0.812,
         unit="1",
         low=0.0,
         high=2.0,
-        grade="assumed",
+        grade="fitted",
         doc="what full alarm adds to solidarity",
-        source="sign from Buhaug & Gleditsch 2008; size assumed",
+        source="fitted: the posterior's centre (`spillover calibrate`); "
+        "before: sign from Buhaug & Gleditsch 2008; size assumed",
     )
     toll_half: float = param(
         25.0,
