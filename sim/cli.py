@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
@@ -37,6 +38,7 @@ from sim.console import (
 )
 
 if TYPE_CHECKING:
+    from sim.checkpoint import Checkpoint
     from sim.runs import Progress, Result
     from sim.scenario import Scenario
 
@@ -44,6 +46,7 @@ PLUG_INS = "spillover.commands"
 SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
+CHECKPOINT = "checkpoint.npz"
 
 
 # --- commands that others add --------------------------------------------------------------------------
@@ -199,8 +202,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 @app.command()
 def run(
-    scenario: Named,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Which luck to draw.")] = 0,
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="SCENARIO", help="A TOML file, or a shipped name (see `list`).")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Which luck to draw; 0 unless told.")
+    ] = None,
     days: Annotated[float | None, typer.Option(help="Days to run, instead of the scenario's.")] = None,
     sets: Annotated[
         list[str] | None,
@@ -209,6 +216,14 @@ def run(
     params: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Values to change, in TOML or CSV; --set comes after.")
     ] = None,
+    checkpoint_at: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help=f"Keep the state of that time in {CHECKPOINT}, for --from; needs --out."),
+    ] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="CHECKPOINT", help="Go on from there; --set changes what is to come."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to keep the run in.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the run that is in that folder.")] = False,
     figures: Annotated[bool, typer.Option(help="Draw figures into the folder.")] = True,
@@ -216,12 +231,15 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
 ) -> None:
     """Run a scenario once and say what came of it."""
-    chosen = _chosen(scenario, sets or [], params, days)
+    begun = _begun(scenario, from_, seed)
+    chosen = _chosen(begun.scenario if begun is not None else str(scenario), sets or [], params, days)
+    kept_at = _time(checkpoint_at, out) if checkpoint_at is not None else None
     made = _claimed(out, force) if out is not None else []
     try:
-        result, code = _run(chosen, seed, quiet)
+        result, code = _run(chosen, seed or 0, quiet, begun, kept_at)
         if out is not None:
             result.save(out, force=force)
+            _keep_checkpoint(result, out, wanted=kept_at is not None)
     except BaseException:
         _give_back(made)
         raise
@@ -358,11 +376,46 @@ def _row(about: dict[str, Any]) -> str:
 # --- running -------------------------------------------------------------------------------------------
 
 
-def _chosen(name: str, sets: list[str], params: Path | None, days: float | None) -> Scenario:
+def _begun(scenario: str | None, from_: Path | None, seed: int | None) -> Checkpoint | None:
+    """Return the checkpoint to go on from, if there is one."""
+    if (scenario is None) == (from_ is None):
+        raise typer.BadParameter("give a scenario, or a checkpoint with --from", param_hint="SCENARIO")
+    if from_ is None:
+        return None
+    if seed is not None:
+        raise typer.BadParameter("a checkpoint goes on with the luck that it began with", param_hint="--seed")
+    from sim.runs import load_checkpoint
+
+    return load_checkpoint(from_)
+
+
+def _time(text: str, out: Path | None) -> datetime:
+    """Return the time of a checkpoint."""
+    if out is None:
+        raise typer.BadParameter("needs a folder to keep it in: --out DIR", param_hint="--checkpoint-at")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        why = f"found '{text}', allowed a date or time such as 2013-05-19 or 2013-05-19T05:00"
+        raise typer.BadParameter(why, param_hint="--checkpoint-at") from None
+
+
+def _keep_checkpoint(result: Result, folder: Path, wanted: bool) -> None:
+    """Write the checkpoint in place of an earlier run's."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    if wanted and result.checkpoint is not None:
+        from sim.runs import save_checkpoint
+
+        save_checkpoint(result.checkpoint, folder / CHECKPOINT)
+    elif wanted:
+        complain("no checkpoint: the run was stopped before it came to that time")
+
+
+def _chosen(named: str | Scenario, sets: list[str], params: Path | None, days: float | None) -> Scenario:
     """Return the scenario with the values that the command line changes."""
     from sim.scenario import Scenario, assignments, values_in
 
-    scenario = Scenario.load(name)
+    scenario = named if isinstance(named, Scenario) else Scenario.load(named)
     groups = [
         (str(params), values_in(params) if params is not None else {}),
         ("--set", assignments(sets)),
@@ -406,7 +459,7 @@ def _is_of_a_run(folder: Path) -> bool:
     """Say whether a folder holds a run, or what is left of one that was cut off while it was saved."""
     from sim.runs import FILES
 
-    known = {*FILES, SEAL, "timeline.png", "map.png"}
+    known = {*FILES, SEAL, CHECKPOINT, "timeline.png", "map.png"}
     left = [path.name for path in folder.iterdir()]
     return (folder / SEAL).is_file() or all(name in known or name.endswith(".part") for name in left)
 
@@ -422,13 +475,21 @@ def _give_back(made: list[Path]) -> None:
             folder.rmdir()
 
 
-def _run(scenario: Scenario, seed: int, quiet: bool) -> tuple[Result, int]:
-    """Run, showing how far it has come; return the result and the exit code."""
+def _run(
+    scenario: Scenario, seed: int, quiet: bool, begun: Checkpoint | None = None, kept_at: datetime | None = None
+) -> tuple[Result, int]:
+    """Run, or go on with a run, showing how far it has come; return the result and the exit code."""
     from sim.runs import run
 
+    also: dict[str, Any] = {} if kept_at is None else {"checkpoint_at": kept_at}
     with stoppable() as stopped, _progress(scenario, shown=not quiet and sys.stderr.isatty()) as progress:
         try:
-            result = run(scenario, seed=seed, progress=progress)
+            if begun is None:
+                result = run(scenario, seed=seed, progress=progress, **also)
+            else:
+                from sim.runs import resume
+
+                result = resume(begun, scenario, progress=progress, **also)
         except KeyboardInterrupt:
             complain("stopped before the first step; there is nothing to keep")
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None

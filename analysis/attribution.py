@@ -1,0 +1,794 @@
+"""Split what an event caused elsewhere over the channels by which it came, and say how sure that is.
+
+    spillover attribute qusayr-2013 --without offensive --workers 2 --out runs/attribution
+    spillover attribute qusayr-2013 --posterior posterior.csv --measure killed.tripoli
+
+The effect of the event is worked out for every set of the channels that the scenario has on, the others switched off:
+each time a world with the event and one without, with the same luck, the second a branch of the first from the hour
+of the event. A channel's share is its Shapley value (Shapley 1953): what it adds to a set of channels that is already
+there, mean over all orders in which they may come. Shares and what comes by no channel add up to the whole effect;
+what is not a channel's own, alone, is interaction.
+
+    share = sum over sets S without it of  |S|! (n - |S| - 1)! / n!  (effect of S and it - effect of S)
+
+Every set is run with the same seeds and the same draws of the parameters, so each seed of each draw has its own exact
+shares. Their variance is split (one-way analysis of variance, draws by seeds): the seeds' part is the error that more
+seeds would take away, the parameters' part is what nobody knows. The interval carries both: where a share lies, mean
+over luck, at the parameters that are true if any of the draws are.
+
+    runs.jsonl         every pair of runs: a run of this command that was stopped goes on from there
+    attribution.json   the shares, and what they are conditional on
+    table.txt          the same for people, and waterfall-*.png, .svg
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from math import factorial, isfinite
+from pathlib import Path
+from textwrap import fill
+from time import monotonic
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from analysis import posterior
+from analysis.counterfactual import LEVEL, MEASURES, SUMS, Key, asked_for, observed, put
+from analysis.posterior import Sample
+from analysis.priors import PRIORS, Prior
+from analysis.store import model_version
+from analysis.workers import Failure, each, whole
+from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.runs import resume, run
+from sim.scenario import Scenario, assignments
+
+Float = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FORMAT = "spillover-attribution-1"
+RUNS_FILE, JSON_FILE, TABLE_FILE = "runs.jsonl", "attribution.json", "table.txt"
+
+USUAL = ("killed", "wounded", "mobilised_peak", "days_with_fighting")
+MOST_EXACT = 7
+"""Channels up to which all their sets are run; beyond, sampled orders of them."""
+ORDERS = 64
+"""Orders that are sampled then, half of them the others reversed."""
+USUAL_SEEDS, USUAL_PAIRS, MOST_DRAWS = 2, 1_536, 48
+"""Seeds of each draw, pairs of runs in all, and draws, unless told: half an hour on two processors."""
+SEEDS_APART = 1_000
+"""Between the first seeds of two draws."""
+LUCK = 7
+TOLD, TOGETHER = 0.3, 0.5
+"""Contraction from which the samples tell a weight, and correlation from which they tell two only together."""
+SPREAD_OF_FLAT = 12.0**-0.5
+
+
+# --- what is asked -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """An event, the channels that its effect may come by, and what of it is measured."""
+
+    scenario: Scenario
+    event: str
+    channels: tuple[str, ...]
+    keys: tuple[Key, ...]
+    samples: tuple[Sample, ...]  # one a draw; empty values for the scenario's own
+    samples_are: str  # where they come from
+    seeds: int
+    orders: tuple[tuple[int, ...], ...] = ()  # of channels, where they are sampled; else all sets are run
+
+    @cached_property
+    def sets(self) -> list[int]:
+        """The sets of channels that are run, as bits."""
+        if not self.orders:
+            return list(range(2 ** len(self.channels)))
+        prefixes = {sum(1 << i for i in order[:n]) for order in self.orders for n in range(len(order) + 1)}
+        return sorted(prefixes)
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield every pair of runs, those of one draw and seed after another."""
+        for draw in range(len(self.samples)):
+            for seed in range(self.seeds):
+                yield from (Job(draw, seed, members) for members in self.sets)
+
+    @property
+    def pairs(self) -> int:
+        return len(self.samples) * self.seeds * len(self.sets)
+
+    def head(self) -> dict[str, Any]:
+        """Return what a file of runs is of: with another, its runs are of no use."""
+        drawn = json.dumps(self.samples, sort_keys=True).encode()
+        return {
+            "format": FORMAT, "model": model_version(), "scenario": self.scenario.content_hash(), "without": self.event,
+            "channels": list(self.channels), "measures": [key.name for key in self.keys],
+            "draws": f"{len(self.samples)} ({zlib.crc32(drawn):08x})",
+        }  # fmt: skip
+
+
+class Job(NamedTuple):
+    """A pair of runs: with which parameters, which luck, and which channels."""
+
+    draw: int
+    seed: int
+    members: int
+
+
+class Seen(NamedTuple):
+    """What a pair came to: the measures with the event and without."""
+
+    having: list[float]
+    lacking: list[float]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Runs pairs; sent once to each worker."""
+
+    question: Question
+    model: str
+
+    def __call__(self, job: Job) -> Seen:
+        if model_version() != self.model:
+            raise RuntimeError(f"a worker has another model, {model_version()}, than was begun with, {self.model}")
+        scenario, peace = _worlds(self.question, job.draw, job.members)
+        seed = job.draw * SEEDS_APART + job.seed
+        at = scenario.time_of(scenario.step_of(scenario.file.events[self.question.event].at))
+        forks = scenario.start < at < scenario.start + timedelta(hours=scenario.step_hours * (scenario.steps - 1))
+        having = whole(run(scenario, seed=seed, threads=1, checkpoint_at=at if forks else None))
+        if having.checkpoint is not None:
+            lacking = whole(resume(having.checkpoint, peace, threads=1))
+        else:
+            lacking = whole(run(peace, seed=seed, threads=1))
+        measures = tuple(dict.fromkeys(key.measure for key in self.question.keys))
+        a, b = observed(having, measures), observed(lacking, measures)
+        return Seen([a.get(key, 0.0) for key in self.question.keys], [b.get(key, 0.0) for key in self.question.keys])
+
+
+@lru_cache(maxsize=1)
+def _drawn(question: int, scenario: Scenario, values: tuple[tuple[str, float], ...]) -> Scenario:
+    return scenario.with_values(dict(values)) if values else scenario
+
+
+def _worlds(question: Question, draw: int, members: int) -> tuple[Scenario, Scenario]:
+    """Return the scenario with a draw's parameters and some channels alone, with the event and without."""
+    values = posterior.fitting(question.samples[draw], question.scenario)
+    base = _drawn(id(question), question.scenario, tuple(values.items()))
+    off = {f"channels.{name}.on": False for i, name in enumerate(question.channels) if not members >> i & 1}
+    scenario = base.with_values(off) if off else base
+    return scenario, scenario.without(question.event)
+
+
+def asked(
+    scenario: Scenario,
+    event: str | None,
+    measures: Sequence[str],
+    samples: Sequence[Sample],
+    samples_are: str,
+    seeds: int,
+    orders: int | None = None,
+) -> Question:
+    """Return the question, or refuse what cannot be asked of a scenario."""
+    if scenario.model != "theatre":
+        raise Refused(f"{scenario.id}: a run of the model '{scenario.model}' has no channels")
+    event = _event(scenario, event)
+    scenario.without(event)  # which refuses one that is not there, and names the nearest
+    spec = scenario.file.events[event]
+    if not spec.on or not 0 <= scenario.step_of(spec.at) < scenario.steps:
+        raise Refused(f"--without {event}: does not happen in {scenario.id} ({'after its end' if spec.on else 'off'})")
+    channels = tuple(channels_on(scenario))
+    keys = tuple(dict.fromkeys(asked_for(measures or _usual(scenario, event), scenario)))
+    faults = [
+        f"--measure {key.name}: of which place? Such as {key.name}.{next(iter(scenario.file.places))}"
+        for key in keys
+        if not key.place and key.measure not in SUMS
+    ]
+    if faults:
+        raise Refused(*faults)
+    sampled = orders if orders is not None else ORDERS if len(channels) > MOST_EXACT else 0
+    return Question(
+        scenario, event, channels, keys, tuple(samples), samples_are, seeds,
+        tuple(_orders(len(channels), sampled)) if sampled and len(channels) > 1 else (),
+    )  # fmt: skip
+
+
+def _event(scenario: Scenario, event: str | None) -> str:
+    offensives = [name for name, spec in scenario.file.events.items() if spec.kind == "offensive" and spec.on]
+    if event is None and not offensives:
+        raise Refused(f"{scenario.id}: no offensive in it; name an event with --without: {_events(scenario)}")
+    return event or offensives[0]
+
+
+def _events(scenario: Scenario) -> str:
+    """Return the events that happen."""
+    return ", ".join(name for name, spec in scenario.file.events.items() if spec.on) or "it has none"
+
+
+def channels_on(scenario: Scenario) -> list[str]:
+    """Return the channels that act: switched on, and with a weight."""
+    ways = scenario.file.channels
+    acting = ((name, getattr(ways, name)) for name in type(ways).model_fields)
+    return [name for name, channel in acting if channel.on and channel.weight != 0]
+
+
+def _usual(scenario: Scenario, event: str) -> list[str]:
+    """Return the usual measures of the places whose quarters are modelled, the event's own place left out."""
+    own = getattr(scenario.file.events[event], "place", None)
+    places = dict.fromkeys(quarter.place for quarter in scenario.file.neighbourhoods.values())
+    return [f"{measure}.{place}" for place in places if place != own for measure in USUAL] or ["killed", "wounded"]
+
+
+def _orders(channels: int, number: int) -> Iterator[tuple[int, ...]]:
+    """Draw orders, each followed by its reverse, which takes much of the luck out of their mean."""
+    rng = np.random.default_rng([LUCK, channels])
+    for _ in range(-(-number // 2)):
+        order = tuple(rng.permutation(channels).tolist())
+        yield order
+        yield order[::-1]
+
+
+def draws_of_priors(scenario: Scenario, number: int) -> list[Sample]:
+    """Draw parameters from their priors, spread over the ranges; those that the scenario does not have are left out."""
+    from scipy.stats.qmc import LatinHypercube
+
+    from analysis.priors import drawn
+
+    shares = LatinHypercube(len(PRIORS), rng=np.random.default_rng(LUCK)).random(number)
+    return [posterior.fitting(sample, scenario) for sample in drawn(shares)]
+
+
+# --- shares ------------------------------------------------------------------------------------------------------
+
+
+def shapley(effects: Float) -> Float:
+    """Return exact Shapley values (…, players) of effects of all sets of players (…, 2^players), as bits."""
+    sets = effects.shape[-1]
+    players = sets.bit_length() - 1
+    if sets != 2**players:
+        raise ValueError(f"the effects of all sets of players are needed, not of {sets}")
+    members = np.arange(sets)
+    sizes = np.array([int(number).bit_count() for number in members])
+    shares = np.empty((*effects.shape[:-1], players))
+    for i in range(players):
+        without = members[(members >> i & 1) == 0]
+        weight = np.array([factorial(s) * factorial(players - s - 1) for s in sizes[without]]) / factorial(players)
+        shares[..., i] = (effects[..., without | 1 << i] - effects[..., without]) @ weight
+    return shares
+
+
+def along_orders(effects: Float, sets: Sequence[int], orders: Sequence[Sequence[int]]) -> Float:
+    """Return what each player adds in each order, (orders, …, players), of effects of some sets (…, sets)."""
+    at = {members: number for number, members in enumerate(sets)}
+    added = np.zeros((len(orders), *effects.shape[:-1], len(orders[0])))
+    for n, order in enumerate(orders):
+        prefixes = [at[sum(1 << i for i in order[:size])] for size in range(len(order) + 1)]
+        for player, (before, after) in zip(order, pairwise(prefixes), strict=True):
+            added[n, ..., player] = effects[..., after] - effects[..., before]
+    return added
+
+
+def merged(effects: Float, groups: Sequence[Sequence[int]]) -> Float:
+    """Return the effects (…, 2^groups) of sets of groups that come and go together, of those of all sets of players."""
+    masks = [sum(1 << i for i in group) for group in groups]
+    sets = [sum(mask for g, mask in enumerate(masks) if chosen >> g & 1) for chosen in range(2 ** len(groups))]
+    return np.asarray(effects[..., sets])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over draws and seeds, with the two parts of what is not known of it; NaN where it cannot be told."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: float  # half width that the luck of so few seeds leaves
+    parameters: float  # half width that the parameters leave
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return the estimate for JSON."""
+        return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
+
+
+def estimate(values: Float, level: float = LEVEL) -> Estimate:
+    """Split the variance of values (draws, seeds), and return their mean with its interval."""
+    from scipy.stats import t
+
+    draws, seeds = values.shape
+    mean = float(values.mean())
+
+    def half(variance: float, freedom: float) -> float:
+        return float(t.ppf(0.5 + level / 2.0, freedom) * np.sqrt(variance)) if freedom > 0 else float("nan")
+
+    within = float(values.var(axis=1, ddof=1).mean()) if seeds > 1 else float("nan")
+    luck = within / values.size
+    if draws == 1:
+        reach = half(luck, seeds - 1)
+        return Estimate(mean, mean - reach, mean + reach, reach, float("nan"))
+    between = float(values.mean(axis=1).var(ddof=1))  # of the means of draws: the parameters' and a part of the luck
+    if seeds == 1:
+        reach = half(between * (1.0 + 1.0 / draws), draws - 1)
+        return Estimate(mean, mean - reach, mean + reach, float("nan"), float("nan"))
+    own = max(0.0, between - within / seeds)
+    both = own * (1.0 + 1.0 / draws) + luck
+    reach = half(both, _freedom(both, between, within, draws, seeds) if own else draws * (seeds - 1))
+    return Estimate(
+        mean, mean - reach, mean + reach, half(luck, draws * (seeds - 1)), half(own * (1.0 + 1.0 / draws), draws - 1)
+    )
+
+
+def _freedom(both: float, between: float, within: float, draws: int, seeds: int) -> float:
+    """Return the degrees of freedom of a variance made of two (Satterthwaite 1946, Biometrics Bulletin 2:110)."""
+    parts = ((between * (1.0 + 1.0 / draws)) ** 2 / (draws - 1), (within / seeds) ** 2 / (draws * (seeds - 1)))
+    return max(1.0, both**2 / sum(parts))
+
+
+@dataclass(frozen=True)
+class Share:
+    """What comes by one channel, or by several that are not told apart."""
+
+    channels: tuple[str, ...]
+    share: Estimate
+    alone: float  # the effect with no other channel, beyond what comes by none
+    order_error: float = 0.0  # standard error that sampled orders leave
+
+    @property
+    def interaction(self) -> float:
+        """What it adds beyond what it brings alone."""
+        return self.share.mean - self.alone
+
+    def as_dict(self, total: float) -> dict[str, Any]:
+        """Return the share for JSON."""
+        return {
+            "channels": list(self.channels), **self.share.as_dict(), "alone": self.alone,
+            "interaction": self.interaction, "of_total": self.share.mean / total if total else None,
+            "order_error": self.order_error,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Split:
+    """The effect on one measure, split."""
+
+    key: Key
+    having: float  # the measure with the event and all channels
+    lacking: float  # without the event
+    total: Estimate
+    direct: Estimate  # by no channel
+    shares: tuple[Share, ...]
+    merged: tuple[Share, ...]
+
+    @property
+    def error(self) -> float:
+        """How far the parts are from adding up to the whole."""
+        return abs(self.direct.mean + sum(one.share.mean for one in self.shares) - self.total.mean)
+
+    @property
+    def interaction(self) -> float:
+        """What of the whole no channel brings alone."""
+        return sum(one.interaction for one in self.shares)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Every pair of runs, and how the effect splits."""
+
+    question: Question
+    having: Float  # (draws, seeds, sets, measures)
+    lacking: Float
+
+    @property
+    def effects(self) -> Float:
+        """The effects, (measures, draws, seeds, sets)."""
+        return np.moveaxis(self.having - self.lacking, -1, 0)
+
+    @cached_property
+    def inseparable(self) -> list[tuple[str, ...]]:
+        """The channels, in groups that nothing tells apart."""
+        return inseparable(self.question.channels, self.question.samples, self.question.samples_are)
+
+    @cached_property
+    def splits(self) -> list[Split]:
+        return [self._split(number, key) for number, key in enumerate(self.question.keys)]
+
+    def _split(self, number: int, key: Key) -> Split:
+        asked, effects = self.question, self.effects[number]
+        full, empty = asked.sets.index(2 ** len(asked.channels) - 1), asked.sets.index(0)
+        shares, errors = self._shares(effects)
+        direct = effects[..., empty]
+        found = [
+            Share((name,), estimate(shares[..., i]), self._alone(effects, [i]), float(errors[i]))
+            for i, name in enumerate(asked.channels)
+        ]
+        return Split(
+            key, float(self.having[..., full, number].mean()), float(self.lacking[..., full, number].mean()),
+            estimate(effects[..., full]), estimate(direct), tuple(found), tuple(self._merged(effects, shares)),
+        )  # fmt: skip
+
+    def _shares(self, effects: Float) -> tuple[Float, Float]:
+        """Return shares (draws, seeds, channels), and the standard error of their means that sampled orders leave."""
+        asked = self.question
+        if not asked.orders:
+            return shapley(effects), np.zeros(len(asked.channels))
+        added = along_orders(effects, asked.sets, asked.orders)
+        pairs = added.mean(axis=(1, 2)).reshape(-1, 2, len(asked.channels)).mean(axis=1)  # an order and its reverse
+        error = pairs.std(axis=0, ddof=1) / np.sqrt(len(pairs)) if len(pairs) > 1 else np.full(pairs.shape[1], np.nan)
+        return added.mean(axis=0), error
+
+    def _alone(self, effects: Float, members: Sequence[int]) -> float:
+        chosen = sum(1 << i for i in members)
+        if chosen not in self.question.sets:
+            return float("nan")
+        sets = self.question.sets
+        return float((effects[..., sets.index(chosen)] - effects[..., sets.index(0)]).mean())
+
+    def _merged(self, effects: Float, shares: Float) -> Iterator[Share]:
+        names = self.question.channels
+        groups = [[names.index(name) for name in group] for group in self.inseparable]
+        if self.question.orders:
+            together = np.stack([shares[..., group].sum(axis=-1) for group in groups], axis=-1)
+        else:
+            together = shapley(merged(effects, groups))
+        for g, group in enumerate(groups):
+            yield Share(self.inseparable[g], estimate(together[..., g]), self._alone(effects, group))
+
+
+def inseparable(channels: Sequence[str], samples: Sequence[Sample], samples_are: str) -> list[tuple[str, ...]]:
+    """Return channels in groups: those whose weight no record tells, and those whose weights it tells only together.
+
+    A weight is told where its samples are clearly narrower than its prior. Draws of the priors, and a scenario's own
+    values, hold nothing of any record.
+    """
+    held = samples_are not in (OF_PRIORS, OWN_VALUES)
+    told = [name for name in channels if held and _contraction(f"channels.{name}.weight", samples) >= TOLD]
+    groups = [[name] for name in told]
+    if untold := [name for name in channels if name not in told]:
+        groups.append(untold)
+    for group in list(groups):
+        for other in groups:
+            both = group is not other and group[0] in told and other[0] in told
+            if both and any(_tied(a, b, samples) for a in group for b in other):
+                groups = [one for one in groups if one not in (group, other)] + [group + other]
+                break
+    ordered = [tuple(name for name in channels if name in group) for group in groups]
+    return sorted(ordered, key=lambda group: channels.index(group[0]))
+
+
+def _contraction(path: str, samples: Sequence[Sample]) -> float:
+    """Return how much narrower samples of a parameter are than its prior; nothing where it has none."""
+    prior: Prior | None = next((one for one in PRIORS if one.path == path), None)
+    values = np.array([sample[path] for sample in samples if path in sample])
+    if prior is None or len(values) < 2:
+        return 0.0
+    return float(1.0 - prior.share(values).std(ddof=1) / SPREAD_OF_FLAT)
+
+
+def _tied(a: str, b: str, samples: Sequence[Sample]) -> bool:
+    columns = np.array([[sample[f"channels.{name}.weight"] for name in (a, b)] for sample in samples])
+    if len(columns) < 3 or not columns.std(axis=0).all():
+        return False
+    return bool(abs(np.corrcoef(columns.T)[0, 1]) >= TOGETHER)
+
+
+OF_PRIORS, OWN_VALUES = "priors", "scenario"
+
+
+# --- running -----------------------------------------------------------------------------------------------------
+
+
+class Journal:
+    """The pairs that were run, kept in a file where there is a folder."""
+
+    def __init__(self, question: Question, folder: Path | None) -> None:
+        self.done: dict[Job, Seen] = {}
+        self.path = None if folder is None else folder / RUNS_FILE
+        if self.path is None or folder is None:
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            inside = any(folder.iterdir())
+        except OSError as error:
+            raise Refused(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
+        if self.path.exists():
+            self._read(self.path, question.head())
+        elif inside:
+            raise Refused(f"--out {folder}: not empty, and not an attribution's folder (no {RUNS_FILE})")
+        else:
+            self._append(question.head())
+
+    def _read(self, path: Path, head: dict[str, Any]) -> None:
+        *lines, cut = path.read_text(encoding="utf-8").split("\n")
+        entries = [self._entry(path, number, line) for number, line in enumerate(lines, 1)]
+        if not entries or entries[0].get("format") != FORMAT:
+            raise Refused(f"{path}: not a file of runs of an attribution")
+        theirs = entries[0]
+        others = [f"{key} {theirs.get(key)}, not {ours}" for key, ours in head.items() if theirs.get(key) != ours]
+        if others:
+            raise Refused(*(f"{path}: made with {one}; choose another folder" for one in others))
+        for entry in entries[1:]:
+            job = Job(entry["draw"], entry["seed"], entry["members"])
+            self.done[job] = Seen(entry["having"], entry["lacking"])
+        if cut:  # the last line was being written as it was stopped
+            put(path.parent, {path.name: "\n".join(lines) + "\n"})
+
+    def _entry(self, path: Path, number: int, line: str) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise Refused(f"{path}, line {number}: not JSON ({error})") from None
+        if not isinstance(entry, dict):
+            raise Refused(f"{path}, line {number}: not an object")
+        return entry
+
+    def add(self, job: Job, seen: Seen) -> None:
+        """Keep a pair."""
+        self.done[job] = seen
+        self._append({**job._asdict(), **seen._asdict()})
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+
+def attributed(
+    question: Question,
+    *,
+    folder: Path | None = None,
+    workers: int = 1,
+    announce: Callable[[str], None] | None = None,
+    quiet: bool = True,
+) -> Attribution:
+    """Run what is not on file yet, and return how the effect splits."""
+    journal, work = Journal(question, folder), Work(question, model_version())
+    missing = [job for job in question.jobs() if job not in journal.done]
+    if announce is not None:
+        announce(_cost(question, len(missing), _seconds_a_pair(work, missing, journal), workers))
+        missing = [job for job in missing if job not in journal.done]
+    failed: list[str] = []
+    with closing(each(work, missing, workers=workers)) as outcomes, counting(len(missing), "pairs", quiet) as progress:
+        for done, (number, outcome) in enumerate(outcomes, 1):
+            if isinstance(outcome, Failure):
+                failed.append(f"{missing[number]}: {outcome.error}")
+            else:
+                journal.add(missing[number], outcome)
+            if progress is not None:
+                progress(done, len(failed))
+    if failed:
+        kept = "" if folder is None else f"; the rest is kept in {folder}"
+        raise RuntimeError(f"{len(failed)} pairs failed, the first: {failed[0]}{kept}")
+    shape = (len(question.samples), question.seeds, len(question.sets), len(question.keys))
+    having, lacking = (
+        np.array([getattr(journal.done[job], world) for job in question.jobs()], np.float64).reshape(shape)
+        for world in ("having", "lacking")
+    )
+    return Attribution(question, having, lacking)
+
+
+def _seconds_a_pair(work: Work, missing: Sequence[Job], journal: Journal) -> float:
+    """Run the first missing pairs here, after one that warms up, and say how long one takes; they are kept."""
+    seconds = 0.0
+    for job in missing[-2:]:  # the first may compile; the last is of all channels, which take longest
+        began = monotonic()
+        journal.add(job, work(job))
+        seconds = monotonic() - began
+    return seconds
+
+
+def _cost(question: Question, missing: int, seconds: float, workers: int) -> str:
+    kind = "sets that sampled orders go through" if question.orders else "sets"
+    planned = (
+        f"{len(question.sets)} {kind} of {len(question.channels)} channels × {question.seeds} seeds × "
+        f"{len(question.samples)} draws of the parameters = {question.pairs:,} pairs of runs"
+    )
+    if not missing:
+        return f"{planned}, all on file"
+    minutes = missing * seconds / workers / 60.0
+    on_file = f", {question.pairs - missing:,} on file" if missing < question.pairs else ""
+    return f"{planned}{on_file}: about {minutes:.1f} minutes with {workers} workers ({seconds:.2g} s a pair)"
+
+
+# --- telling -----------------------------------------------------------------------------------------------------
+
+ROW = "  {:28}{:>9}  {:>19}{:>10}{:>12}{:>9}{:>13}{:>8}"
+WIDTH = 112
+
+
+def conditional_on(found: Attribution) -> str:
+    """Say what the shares hold under."""
+    asked = found.question
+    parameters = {
+        OF_PRIORS: f"on {len(asked.samples)} draws from the priors of its parameters, which no record has narrowed",
+        OWN_VALUES: "on the scenario's own parameters, taken as if they were known",
+    }.get(asked.samples_are, f"on {len(asked.samples)} samples of its parameters from {asked.samples_are}")
+    apart = [" and ".join(group) for group in found.inseparable if len(group) > 1]
+    groups = "; ".join(apart)
+    cannot = f" What was recorded cannot tell apart: {groups}. Below they are also shown merged." if apart else ""
+    return (
+        f"Conditional on the model as it is, {parameters}, and on {asked.scenario.id} being otherwise as it was. A "
+        f"channel's share is what it adds in the model, not what was observed.{cannot}"
+    )
+
+
+def as_dict(found: Attribution) -> dict[str, Any]:
+    """Return the attribution for JSON."""
+    asked = found.question
+    return {
+        "format": FORMAT, "conditional_on": conditional_on(found), "scenario": asked.scenario.id,
+        "without": asked.event, "channels": list(asked.channels), "exact": not asked.orders,
+        "sets": len(asked.sets), "seeds": asked.seeds, "draws": len(asked.samples), "parameters": asked.samples_are,
+        "inseparable": [list(group) for group in found.inseparable], "level": LEVEL,
+        "measures": [
+            {
+                "measure": split.key.measure, "place": split.key.place, "community": split.key.community,
+                "unit": MEASURES[split.key.measure].unit, "with": split.having, "without": split.lacking,
+                "total": split.total.as_dict(), "direct": split.direct.as_dict(),
+                "shares": [one.as_dict(split.total.mean) for one in split.shares],
+                "merged": [one.as_dict(split.total.mean) for one in split.merged],
+                "interaction": split.interaction, "efficiency_error": split.error,
+            }
+            for split in found.splits
+        ],
+    }  # fmt: skip
+
+
+def told(found: Attribution) -> str:
+    """Return the attribution for a person."""
+    asked = found.question
+    lines = [fill(conditional_on(found), WIDTH), ""]
+    spec = asked.scenario.file.events[asked.event]
+    lines.append(f"{asked.scenario.title} ({asked.scenario.id}) with and without: {spec.text}")
+    for split in found.splits:
+        where = ", ".join(part for part in split.key[1:] if part) or "everywhere"
+        lines += ["", f"{MEASURES[split.key.measure].doc}, {where}: {_short(split.having)} with it, "
+                      f"{_short(split.lacking)} without ({MEASURES[split.key.measure].unit})"]  # fmt: skip
+        lines.append(ROW.format("by", "share", f"{LEVEL:.0%}", "± seeds", "± params", "alone", "interaction", "of all"))
+        lines += [_row(", ".join(one.channels), one, split.total.mean) for one in split.shares]
+        together = [one for one in split.merged if len(one.channels) > 1]
+        for one in together:
+            lines += [f"  {', '.join(one.channels)}"] if len(one.channels) < len(asked.channels) else []
+            name = "all channels together" if len(one.channels) == len(asked.channels) else "  together"
+            lines.append(_row(name, one, split.total.mean))
+        lines.append(_plain_row("no channel", split.direct, split.total.mean))
+        lines.append(_plain_row("the whole effect", split.total, split.total.mean))
+        if split.total.low <= 0.0 <= split.total.high:
+            lines.append("  The whole effect is indistinguishable from zero.")
+    how = "every set of channels" if not asked.orders else f"{len(asked.orders)} sampled orders of the channels"
+    worst = max((split.error for split in found.splits), default=0.0)
+    carries = (
+        f"The {LEVEL:.0%} interval carries the luck of the seeds and the parameters; ± seeds is what more seeds would "
+        "take away, ± params what only knowing the parameters would."
+        if len(asked.samples) > 1
+        else f"The {LEVEL:.0%} interval carries the luck of the seeds alone: one draw takes the parameters as known."
+    )
+    notes = [
+        f"Shapley values over {how}; parts add up to the whole within {worst:.1g}. {carries} Alone: the channel with "
+        "no other on; interaction: what it adds beyond that.",
+        "Runs of a simulation, not a forecast.",
+    ]
+    return "\n".join(line.rstrip() for line in [*lines, "", *(fill(note, WIDTH) for note in notes)])
+
+
+def _row(name: str, one: Share, total: float) -> str:
+    return _numbers(name, one.share, total, _short(one.alone), _short(one.interaction))
+
+
+def _plain_row(name: str, one: Estimate, total: float) -> str:
+    return _numbers(name, one, total, "", "")
+
+
+def _numbers(name: str, one: Estimate, total: float, alone: str, interaction: str) -> str:
+    ends = f"{_short(one.low)} to {_short(one.high)}" if isfinite(one.low) else "-"
+    of_all = f"{one.mean / total:.0%}" if total else "-"
+    return ROW.format(
+        name, _short(one.mean), ends, _short(one.seeds), _short(one.parameters), alone, interaction, of_all
+    )
+
+
+def _short(value: float) -> str:
+    if not isfinite(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def keep(found: Attribution, folder: Path, figures: bool = True) -> None:
+    """Write the attribution and its figures into a folder."""
+    put(folder, {TABLE_FILE: told(found), JSON_FILE: json.dumps(as_dict(found), ensure_ascii=False, indent=1)})
+    if not figures:
+        return
+    try:
+        from analysis.counterfactual_figures import waterfalls
+
+        waterfalls(found, folder)
+    except OSError:
+        raise
+    except Exception as error:
+        complain(f"no figures: {type(error).__name__}: {error}")
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def attribute(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a shipped name (see `list`).")],
+    without: Annotated[
+        str | None, typer.Option(metavar="EVENT", help="Whose effect is split; the first offensive unless told.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=SEEDS_APART, help="Seeds of each draw of the parameters.")
+    ] = USUAL_SEEDS,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Draws of the parameters; 1 without --posterior: the scenario's own values."
+        ),
+    ] = None,
+    samples: Annotated[
+        Path | None, typer.Option("--posterior", metavar="FILE", help="Samples of parameters, instead of their priors.")
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEASURE[.PLACE[.COMMUNITY]]", help=f"One of {', '.join(MEASURES)}; may be repeated."),
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="Change a value; may be repeated.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="Days to run, instead of the scenario's.")] = None,
+    orders: Annotated[
+        int | None, typer.Option(min=2, help=f"Sample so many orders of the channels; else exact up to {MOST_EXACT}.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder to keep it in; one that was stopped goes on.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+) -> None:
+    """Split an event's effect elsewhere over the channels it came by."""
+    values = assignments(sets or []) | ({} if days is None else {"clock.days": days})
+    chosen = Scenario.load(scenario)
+    chosen = chosen.with_values(values, "--set") if values else chosen
+    if chosen.model != "theatre":
+        raise Refused(f"{chosen.id}: a run of the model '{chosen.model}' has no channels")
+    number = draws or _as_many_as_fit(len(channels_on(chosen)), seeds)
+    drawn, are = _samples(chosen, samples, number)
+    question = asked(chosen, without, measure or (), drawn, are, seeds, orders)
+    with stoppable() as stopped:
+        try:
+            found = attributed(question, folder=out, workers=workers, announce=None if quiet else complain, quiet=quiet)
+        except KeyboardInterrupt:
+            kept = f"what was run is kept in {out}, and the same command goes on" if out else "--out DIR would keep it"
+            complain(f"stopped; {kept}")
+            raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
+        except RuntimeError as error:
+            complain(str(error))
+            raise typer.Exit(FAILED) from None
+    typer.echo(json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found))
+    if out is not None:
+        keep(found, out)
+        if not quiet:
+            complain(f"kept in {out}")
+    raise typer.Exit(DONE)
+
+
+def _as_many_as_fit(channels: int, seeds: int) -> int:
+    """Return the draws whose runs take half an hour on two processors."""
+    sets = 2**channels if channels <= MOST_EXACT else ORDERS * (channels - 1) + 2
+    return max(2, min(MOST_DRAWS, USUAL_PAIRS // (sets * seeds)))
+
+
+def _samples(scenario: Scenario, file: Path | None, number: int) -> tuple[list[Sample], str]:
+    """Return one set of parameters a draw, and where they come from."""
+    if file is not None:
+        known = posterior.load(file, (scenario,))
+        return [known[i * len(known) // number] for i in range(number)], file.name
+    return ([{}], OWN_VALUES) if number == 1 else (draws_of_priors(scenario, number), OF_PRIORS)
