@@ -41,13 +41,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from analysis import posterior
 from analysis.counterfactual import LEVEL, MEASURES, SUMS, Key, asked_for, observed, put
-from analysis.posterior import Sample
 from analysis.priors import PRIORS, Prior
 from analysis.store import model_version
 from analysis.workers import Failure, each, whole
+from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.posterior import Sample
 from sim.runs import resume, run
 from sim.scenario import Scenario, assignments
 

@@ -39,12 +39,13 @@ import typer
 from numpy.typing import NDArray
 from scipy.stats.qmc import LatinHypercube
 
-from analysis import inference, observations, posterior
+from analysis import inference, observations
 from analysis.inference import Posterior, Proposal, Recovery
 from analysis.patterns import PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
 from analysis.store import model_version
 from analysis.workers import Failure, each, whole
+from sim import posterior
 from sim.console import DONE, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
 from sim.runs import run
 from sim.scenario import Scenario

@@ -26,8 +26,8 @@ from scipy.stats import rankdata
 
 from analysis.patterns import Found, Target
 from analysis.pictures import GREY, KINDS, RECORD, RUNS, SECOND, noted, saved
-from analysis.posterior import declared
 from analysis.priors import PRIORS, Prior
+from sim.posterior import declared
 
 if TYPE_CHECKING:
     from analysis.calibration import Report, Waves

@@ -37,11 +37,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from analysis import posterior
-from analysis.posterior import Sample
 from analysis.workers import Failure, each, whole
+from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
 from sim.measures import Columns, rounds_of_fighting
+from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario, assignments
 

@@ -27,11 +27,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from analysis import baselines, observed, posterior
+from analysis import baselines, observed
 from analysis.baselines import BASELINES, QUIET_DAYS, Record
 from analysis.observations import WHOLE_DAY_H
 from analysis.observed import Observed
-from analysis.posterior import Sample
 from analysis.prediction_scores import (
     BETTER,
     LEVEL,
@@ -52,8 +51,10 @@ from analysis.prediction_scores import (
     spells,
 )  # fmt: skip
 from analysis.workers import Failure, each, whole
+from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
 from sim.measures import casualties_by_day
+from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario
 

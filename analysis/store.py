@@ -57,7 +57,17 @@ MOST_BATCHES = 64
 """More are written together into one when a sweep ends."""
 NUMBERS_BY = ("mesa", "numpy", "numba", "scipy")
 """Packages whose version may change a number."""
-TELLING = ("cli.py", "console.py", "figures.py", "odd.py", "claims.py", "summary.py", "sources.py", "dashboard")
+TELLING = (
+    "cli.py",
+    "console.py",
+    "posterior.py",
+    "figures.py",
+    "odd.py",
+    "claims.py",
+    "summary.py",
+    "sources.py",
+    "dashboard",
+)
 """Files of `sim` that only tell people of what was computed."""
 NOT_COMPUTING = (*TELLING, "scenario/story.py")
 SOURCES = (".py", ".csv", ".geojson", ".json", ".toml")

@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from analysis import observations, posterior
+from analysis import observations
 from analysis.observations import Seen
 from analysis.patterns import (
     AFTER,
@@ -42,9 +42,10 @@ from analysis.patterns import (
     judged,
     together,
 )  # fmt: skip
-from analysis.posterior import Sample
 from analysis.workers import Failure, each, whole
+from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario
 

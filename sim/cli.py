@@ -47,6 +47,8 @@ SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
 CHECKPOINT = "checkpoint.npz"
+CALIBRATED = ("qusayr-2013", "tripoli-2012")
+"""The scenarios whose parameters a posterior may hold besides those of the scenario that is run."""
 
 
 # --- commands that others add --------------------------------------------------------------------------
@@ -216,6 +218,10 @@ def run(
     params: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Values to change, in TOML or CSV; --set comes after.")
     ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--posterior", metavar="FILE", help="Samples of parameters; the seed says which (modulo)."),
+    ] = None,
     checkpoint_at: Annotated[
         str | None,
         typer.Option(metavar="DATE", help=f"Keep the state of that time in {CHECKPOINT}, for --from; needs --out."),
@@ -232,7 +238,8 @@ def run(
 ) -> None:
     """Run a scenario once and say what came of it."""
     begun = _begun(scenario, from_, seed)
-    chosen = _chosen(begun.scenario if begun is not None else str(scenario), sets or [], params, days)
+    sample = (samples, seed or 0) if samples is not None else None
+    chosen = _chosen(begun.scenario if begun is not None else str(scenario), sets or [], params, days, sample)
     kept_at = _time(checkpoint_at, out) if checkpoint_at is not None else None
     made = _claimed(out, force) if out is not None else []
     try:
@@ -411,12 +418,16 @@ def _keep_checkpoint(result: Result, folder: Path, wanted: bool) -> None:
         complain("no checkpoint: the run was stopped before it came to that time")
 
 
-def _chosen(named: str | Scenario, sets: list[str], params: Path | None, days: float | None) -> Scenario:
+def _chosen(
+    named: str | Scenario, sets: list[str], params: Path | None, days: float | None,
+    sample: tuple[Path, int] | None = None,
+) -> Scenario:  # fmt: skip
     """Return the scenario with the values that the command line changes."""
     from sim.scenario import Scenario, assignments, values_in
 
     scenario = named if isinstance(named, Scenario) else Scenario.load(named)
     groups = [
+        ("--posterior", _sampled(scenario, *sample) if sample is not None else {}),
         (str(params), values_in(params) if params is not None else {}),
         ("--set", assignments(sets)),
         ("--days", {} if days is None else {"clock.days": days}),
@@ -424,6 +435,15 @@ def _chosen(named: str | Scenario, sets: list[str], params: Path | None, days: f
     values = {path: value for _, group in groups for path, value in group.items()}
     origins = {path: origin for origin, group in groups for path in group}
     return scenario.with_values(values, origins) if values else scenario
+
+
+def _sampled(scenario: Scenario, file: Path, number: int) -> dict[str, Any]:
+    """Return what a scenario takes of a sample of its parameters: of those in the file, number modulo how many."""
+    from sim import posterior
+    from sim.scenario import Scenario
+
+    found = posterior.load(file, (scenario, *map(Scenario.load, CALIBRATED)))
+    return dict(posterior.fitting(found[number % len(found)], scenario))
 
 
 def _claimed(folder: Path, force: bool) -> list[Path]:

@@ -59,7 +59,7 @@ LAYERS = (
     Layer("words with people", ("sim.console",)),
     Layer(
         "people",
-        ("sim.cli", "sim.figures", "sim.dashboard", "sim.odd", "sim.claims"),
+        ("sim.cli", "sim.figures", "sim.dashboard", "sim.odd", "sim.claims", "sim.posterior"),
         know_each_other=True,
     ),
     Layer("analysis", ("analysis",), know_each_other=True),
@@ -83,6 +83,7 @@ ANALYSIS_SEES = (
     "sim.measures",
     "sim.incidents",
     "sim.console",
+    "sim.posterior",
     "analysis",
 )
 SEES_MORE = {

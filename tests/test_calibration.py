@@ -17,7 +17,7 @@ from stub_calibration import TRUTH, Toy, toy
 from test_validation import thin
 from typer.testing import CliRunner
 
-from analysis import calibration, posterior
+from analysis import calibration
 from analysis.calibration import (
     DRAWS_FILE,
     MODULES,
@@ -36,6 +36,7 @@ from analysis.calibration import (
 )
 from analysis.patterns import PATTERNS, Range
 from analysis.priors import PRIORS, drawn
+from sim import posterior
 from sim.cli import app
 from sim.console import Refused
 from sim.scenario import Scenario

@@ -435,3 +435,18 @@ def test_exits_of_plug_ins_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [EntryPoint("leave", "leaving:leave", sim.cli.PLUG_INS)]
     monkeypatch.setattr(sim.cli, "entry_points", lambda group: entries)
     assert spillover("leave").exit_code == 5
+
+
+def test_a_run_takes_the_sample_of_its_seed(tmp_path: Path) -> None:
+    """Run i takes sample i modulo their number; what its scenario has no parameter for is left out."""
+    file = tmp_path / "samples.csv"
+    file.write_text("sample,channels.kin.weight,factions.hezbollah.contact\n0,0.25,0.2\n1,0.75,0.3\n", encoding="utf-8")
+    for seed, weight in ((0, 0.25), (1, 0.75), (3, 0.75)):
+        folder = tmp_path / str(seed)
+        words = ["run", "tiny", "--days", "0.25", "--seed", str(seed), "--posterior", str(file), "--out", str(folder)]
+        done = CliRunner().invoke(sim.cli.app, [*words, "--no-figures", "--quiet"])
+        assert done.exit_code == 0, done.output
+        assert f"weight = {weight}" in (folder / "scenario.toml").read_text(encoding="utf-8")
+    file.write_text("channels.kni.weight\n0.5\n", encoding="utf-8")
+    refused = CliRunner().invoke(sim.cli.app, ["run", "tiny", "--days", "0.25", "--posterior", str(file)])
+    assert refused.exit_code == 2 and "Did you mean 'channels.kin.weight'?" in refused.output

@@ -13,9 +13,10 @@ import typer
 from typer.testing import CliRunner
 
 import sim
-from analysis import observations, posterior, validation
+from analysis import observations, validation
 from analysis.patterns import HOLDS, PATTERNS, UNTOLD
 from analysis.validation import Job, Work, drawn_values, jobs_of, scenarios_of, validate
+from sim import posterior
 from sim.console import Refused
 from sim.scenario import Scenario, ScenarioError
 
