@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from math import factorial, isfinite
 from pathlib import Path
@@ -41,7 +41,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from analysis.counterfactual import LEVEL, MEASURES, SUMS, Key, asked_for, observed, put
+from analysis import keeping
+from analysis.counterfactual import LEVEL, MEASURES, SUMS, Key, asked_for, observed
+from analysis.keeping import Lines
 from analysis.priors import PRIORS, Prior
 from analysis.store import model_version
 from analysis.workers import Failure, each, whole
@@ -490,54 +492,33 @@ class Journal:
 
     def __init__(self, question: Question, folder: Path | None) -> None:
         self.done: dict[Job, Seen] = {}
-        self.path = None if folder is None else folder / RUNS_FILE
-        if self.path is None or folder is None:
+        self.file = None if folder is None else Lines(folder / RUNS_FILE)
+        if self.file is None or folder is None:
             return
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            inside = any(folder.iterdir())
-        except OSError as error:
-            raise Refused(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
-        if self.path.exists():
-            self._read(self.path, question.head())
-        elif inside:
-            raise Refused(f"--out {folder}: not empty, and not an attribution's folder (no {RUNS_FILE})")
+        there = self.file.path.exists()
+        keeping.claim(folder, "an attribution", ours=there)
+        if there:
+            self._read(self.file, question.head())
         else:
-            self._append(question.head())
+            self.file.begin(question.head())
 
-    def _read(self, path: Path, head: dict[str, Any]) -> None:
-        *lines, cut = path.read_text(encoding="utf-8").split("\n")
-        entries = [self._entry(path, number, line) for number, line in enumerate(lines, 1)]
-        if not entries or entries[0].get("format") != FORMAT:
-            raise Refused(f"{path}: not a file of runs of an attribution")
-        theirs = entries[0]
-        others = [f"{key} {theirs.get(key)}, not {ours}" for key, ours in head.items() if theirs.get(key) != ours]
+    def _read(self, file: Lines, head: dict[str, Any]) -> None:
+        first, *entries = file.read() or [{}]
+        if first.get("format") != FORMAT:
+            raise Refused(f"{file.path}: not a file of runs of an attribution")
+        others = [f"{key} {first.get(key)}, not {ours}" for key, ours in head.items() if first.get(key) != ours]
         if others:
-            raise Refused(*(f"{path}: made with {one}; choose another folder" for one in others))
-        for entry in entries[1:]:
+            raise Refused(*(f"{file.path}: made with {one}; choose another folder" for one in others))
+        for entry in entries:
             job = Job(entry["draw"], entry["seed"], entry["members"])
             self.done[job] = Seen(entry["having"], entry["lacking"])
-        if cut:  # the last line was being written as it was stopped
-            put(path.parent, {path.name: "\n".join(lines) + "\n"})
-
-    def _entry(self, path: Path, number: int, line: str) -> dict[str, Any]:
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise Refused(f"{path}, line {number}: not JSON ({error})") from None
-        if not isinstance(entry, dict):
-            raise Refused(f"{path}, line {number}: not an object")
-        return entry
+        file.mend()
 
     def add(self, job: Job, seen: Seen) -> None:
         """Keep a pair."""
         self.done[job] = seen
-        self._append({**job._asdict(), **seen._asdict()})
-
-    def _append(self, entry: dict[str, Any]) -> None:
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+        if self.file is not None:
+            self.file.add({**job._asdict(), **seen._asdict()})
 
 
 def attributed(
@@ -700,19 +681,12 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
-def keep(found: Attribution, folder: Path, figures: bool = True) -> None:
+def keep(found: Attribution, folder: Path) -> None:
     """Write the attribution and its figures into a folder."""
-    put(folder, {TABLE_FILE: told(found), JSON_FILE: json.dumps(as_dict(found), ensure_ascii=False, indent=1)})
-    if not figures:
-        return
-    try:
-        from analysis.counterfactual_figures import waterfalls
+    from analysis.counterfactual_figures import waterfalls
 
-        waterfalls(found, folder)
-    except OSError:
-        raise
-    except Exception as error:
-        complain(f"no figures: {type(error).__name__}: {error}")
+    texts = {TABLE_FILE: told(found), JSON_FILE: json.dumps(as_dict(found), ensure_ascii=False, indent=1)}
+    keeping.keep(folder, texts, partial(waterfalls, found))
 
 
 # --- the command -------------------------------------------------------------------------------------------------

@@ -23,12 +23,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite, nan
 from pathlib import Path
 from time import monotonic
@@ -39,8 +38,9 @@ import typer
 from numpy.typing import NDArray
 from scipy.stats.qmc import LatinHypercube
 
-from analysis import inference, observations
+from analysis import inference, keeping, observations
 from analysis.inference import Posterior, Proposal, Recovery
+from analysis.keeping import Lines
 from analysis.patterns import PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
 from analysis.store import model_version
@@ -302,19 +302,17 @@ class Journal:
 
     def __init__(self, folder: Path, head: dict[str, Any]) -> None:
         self.path, self.head = folder / DRAWS_FILE, head
+        self.file = Lines(self.path)
         self.done: dict[tuple[str, int], dict[str, float | None]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
+        there = self.path.exists()
+        keeping.claim(folder, "a calibration", ours=there)
+        if there:
             self._read()
-        elif any(folder.iterdir()):
-            raise Refused(f"{folder}: not empty, and not a calibration's folder (no {DRAWS_FILE})")
         else:
-            self._append(head)
+            self.file.begin(head)
 
     def _read(self) -> None:
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        whole_lines, cut = lines[:-1], lines[-1]
-        entries = [self._entry(number, line) for number, line in enumerate(whole_lines, 1)]
+        entries = self.file.read()
         if not entries or entries[0].get("format") != FORMAT:
             raise Refused(f"{self.path}: not a file of draws")
         if other := [key for key, value in _plain(self.head).items() if entries[0].get(key) != value]:
@@ -325,17 +323,7 @@ class Journal:
             self.done = {(entry["module"], entry["draw"]): entry["figures"] for entry in entries[1:]}
         except KeyError as error:
             raise Refused(f"{self.path}: a line that is no draw (without {error})") from None
-        if cut:  # the last line was being written when the calibration was stopped
-            os.truncate(self.path, self.path.stat().st_size - len(cut.encode()))
-
-    def _entry(self, number: int, line: str) -> dict[str, Any]:
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise Refused(f"{self.path}, line {number}: not JSON ({error})") from None
-        if not isinstance(entry, dict):
-            raise Refused(f"{self.path}, line {number}: not an object")
-        return entry
+        self.file.mend()
 
     def add(self, job: Job, figures: dict[str, float]) -> None:
         """Keep a draw."""
@@ -344,10 +332,7 @@ class Journal:
         self.done[job.module, job.number] = told
 
     def _append(self, entry: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.file.add(entry)
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -565,8 +550,10 @@ def _held(targets: Targets, seen: list[dict[str, float]]) -> tuple[Found, ...]:
     return tuple(map(one, targets.figures))
 
 
-def kept_as(report: Report, folder: Path) -> None:
-    """Write the report and the samples into a folder."""
+def kept_as(report: Report, folder: Path, figures: bool = True) -> None:
+    """Write the report, the samples and figures into a folder."""
+    from analysis.calibration_figures import draw
+
     paths = [prior.path for prior in PRIORS]
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -574,10 +561,8 @@ def kept_as(report: Report, folder: Path) -> None:
     for number, values in enumerate(drawn(report.samples)):
         writer.writerow([number, *(f"{values[path]:.6g}" for path in paths)])
     said = json.dumps(report.as_dict(), indent=1, ensure_ascii=False)
-    for name, text in ((POSTERIOR_FILE, table.getvalue()), (JSON_FILE, said), (TABLE_FILE, report.told())):
-        part = folder / f"{name}.part"
-        part.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
-        part.replace(folder / name)
+    texts = {POSTERIOR_FILE: table.getvalue(), JSON_FILE: said, TABLE_FILE: report.told()}
+    keeping.keep(folder, texts, partial(draw, report) if figures else None)
 
 
 # --- the command ---------------------------------------------------------------------------------------
@@ -612,19 +597,7 @@ def calibrate(
         except KeyboardInterrupt:
             complain(f"stopped; {len(journal.done)} of {total} draws are kept in {out}, and the same command goes on")
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
-    kept_as(made, out)
-    if figures:
-        _draw(made, out)
+    kept_as(made, out, figures)
     complain(f"{(monotonic() - began) / 60.0:.1f} minutes; kept in {out}")
     typer.echo(json.dumps(made.as_dict(), ensure_ascii=False) if as_json else made.told())
     raise typer.Exit(DONE)
-
-
-def _draw(made: Report, folder: Path) -> None:
-    """Draw the figures; one that fails costs nobody a calibration."""
-    try:
-        from analysis.calibration_figures import draw
-
-        draw(made, folder)
-    except Exception as error:
-        complain(f"no figures: {type(error).__name__}: {error}")

@@ -24,10 +24,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite
 from pathlib import Path
 from textwrap import fill
@@ -37,6 +37,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from analysis import keeping
 from analysis.workers import Failure, each, whole
 from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
@@ -723,47 +724,18 @@ def _who_differs(found: Comparison) -> list[str]:
 # --- keeping -----------------------------------------------------------------------------------------------------
 
 
-def claim(folder: Path, of: str = FORMAT, said_in: str = JSON_FILE) -> None:
-    """Make sure that a report can be kept in a folder; refuse one with anything else in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        empty = not any(folder.iterdir())
-    except OSError as error:
-        raise Refused(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
-    if not empty and not _is_of(folder / said_in, of):
-        raise Refused(f"--out {folder}: not empty, and not a folder of this command (no {said_in} of {of})")
-
-
-def _is_of(file: Path, form: str) -> bool:
-    with suppress(OSError, ValueError):
-        said = json.loads(file.read_text(encoding="utf-8"))
-        return isinstance(said, dict) and said.get("format") == form
-    return False
-
-
-def put(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write texts into a folder, each beside its place first."""
-    for name, text in texts.items():
-        part = folder / f".{name}.part"
-        try:
-            part.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8", newline="\n")
-            part.replace(folder / name)
-        finally:
-            part.unlink(missing_ok=True)
+def claim(folder: Path) -> None:
+    """Make sure that a comparison can be kept in a folder; refuse one with anything else in it."""
+    keeping.claim(folder, "a comparison", keeping.says(folder / JSON_FILE, FORMAT))
 
 
 def keep(found: Comparison, folder: Path) -> None:
     """Write the comparison, every pair of it and its figures into a folder."""
-    said = json.dumps(as_dict(found), ensure_ascii=False, indent=1)
-    put(folder, {PAIRS_FILE: _every_pair(found), TABLE_FILE: told(found), JSON_FILE: said})
-    try:
-        from analysis.counterfactual_figures import differences
+    from analysis.counterfactual_figures import differences
 
-        differences(found, folder)
-    except OSError:
-        raise
-    except Exception as error:
-        complain(f"no figures: {type(error).__name__}: {error}")
+    said = json.dumps(as_dict(found), ensure_ascii=False, indent=1)
+    texts = {PAIRS_FILE: _every_pair(found), TABLE_FILE: told(found), JSON_FILE: said}
+    keeping.keep(folder, texts, partial(differences, found))
 
 
 def _every_pair(found: Comparison) -> str:

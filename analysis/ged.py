@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sim.console import INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
+from sim.keeping import together, write
 
 if TYPE_CHECKING:
     from analysis.ged_files import Area
@@ -133,17 +134,20 @@ def compare(
 
     known = observed.read(record, place[0] if place and len(place) == 1 else None)
     renamed = _renamed(same or [], known)
-    files = {kind: _free(out / f"compare.{kind}", force) for kind in ("json", "csv", "png", "svg")} if out else {}
+    if out is not None:
+        for kind in ("json", "csv", "png", "svg"):
+            _free(out / f"compare.{kind}", force)
     scenario, drawn = _drawn(runs, seeds, workers)
     pairs = side_by_side.compared(drawn, scenario, known, place or (), renamed)
     about = {"scenario": scenario.id, "observed": str(record), "seeds": [one.seed for one in drawn]}
     told = json.dumps(side_by_side.as_dict(pairs, about), ensure_ascii=False, allow_nan=False)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        files["json"].write_text(told + "\n", encoding="utf-8")
-        _table(pairs).to_csv(files["csv"], index=False, lineterminator="\n")
         title = f"{scenario.title}: {len(drawn)} run{'s' if len(drawn) > 1 else ''} beside {record.name}"
-        side_by_side.draw(pairs, (files["png"], files["svg"]), title)
+        out.mkdir(parents=True, exist_ok=True)
+        with together(out) as beside:
+            write(beside / "compare.json", told + "\n")
+            _table(pairs).to_csv(beside / "compare.csv", index=False, lineterminator="\n")
+            side_by_side.draw(pairs, (beside / "compare.png", beside / "compare.svg"), title)
     typer.echo(told if as_json else side_by_side.told(pairs))
 
 

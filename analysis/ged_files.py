@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from analysis.observed import DAILY, Cells, Line, rows_of
 from sim.console import Refused, complain, nearest
+from sim.keeping import placed
 from sim.runs import Result
 
 GED_COLUMNS = (
@@ -634,12 +635,7 @@ def _grid_cell(latitude: pd.Series, longitude: pd.Series) -> Int:
 
 def write(result: Result, path: Path) -> Path:
     """Write the simulated events as a CSV of GED."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        official(result).to_csv(beside, index=False, lineterminator="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    placed(path, lambda beside: official(result).to_csv(beside, index=False, lineterminator="\n"))
     return path
 
 

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from sim.console import Refused, nearest
 from sim.incidents import rounds as rounds_in
+from sim.keeping import placed
 
 NOWHERE = "everywhere"
 """The place of a rounds file that names none."""
@@ -535,10 +536,6 @@ def _within(calendar: pd.DatetimeIndex, rows: pd.DataFrame) -> NDArray[np.bool_]
 
 def write_daily(rows: pd.DataFrame, path: Path) -> Path:
     """Write rows as a daily file; what is NaN is left blank."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        rows[list(DAILY)].to_csv(beside, index=False, float_format="%.10g", date_format="%Y-%m-%d", lineterminator="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    said: dict[str, Any] = {"float_format": "%.10g", "date_format": "%Y-%m-%d", "lineterminator": "\n"}
+    placed(path, lambda beside: rows[list(DAILY)].to_csv(beside, index=False, **said))
     return path

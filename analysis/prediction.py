@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -27,7 +27,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from analysis import baselines, observed
+from analysis import baselines, keeping, observed
 from analysis.baselines import BASELINES, QUIET_DAYS, Record
 from analysis.observations import WHOLE_DAY_H
 from analysis.observed import Observed
@@ -673,23 +673,10 @@ def _plain(column: NDArray[Any]) -> list[Any]:
 
 def claim(folder: Path) -> None:
     """Make sure that a prediction can be kept in a folder; refuse one with anything else in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        inside = {path.name for path in folder.iterdir()}
-    except OSError as error:
-        raise Refused(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
-    if inside and not _is_ours(folder, inside):
-        raise Refused(f"--out {folder}: not empty, and not a prediction of ours; choose another folder")
-
-
-def _is_ours(folder: Path, inside: set[str]) -> bool:
     from analysis.prediction_figures import FILES
 
-    with suppress(OSError, ValueError):
-        said = json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))
-        ours = {JSON_FILE, TABLE_FILE, DAYS_FILE, *FILES}
-        return isinstance(said, dict) and said.get("format") == FORMAT and inside <= ours
-    return False
+    ours = {JSON_FILE, TABLE_FILE, DAYS_FILE, *FILES}
+    keeping.claim(folder, "a prediction", keeping.says(folder / JSON_FILE, FORMAT), ours)
 
 
 def keep(found: Prediction, folder: Path) -> None:
@@ -698,16 +685,9 @@ def keep(found: Prediction, folder: Path) -> None:
 
     from analysis.prediction_figures import draw
 
-    _written(folder / JSON_FILE, json.dumps(as_dict(found), ensure_ascii=False, indent=1) + "\n")
-    _written(folder / TABLE_FILE, told(found) + "\n")
-    _written(folder / DAYS_FILE, pd.DataFrame(daily(found)).to_csv(index=False, lineterminator="\n"))
-    draw(found, folder)
-
-
-def _written(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    texts = {
+        JSON_FILE: json.dumps(as_dict(found), ensure_ascii=False, indent=1),
+        TABLE_FILE: told(found),
+        DAYS_FILE: pd.DataFrame(daily(found)).to_csv(index=False, lineterminator="\n"),
+    }
+    keeping.keep(folder, texts, partial(draw, found))

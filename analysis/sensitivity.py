@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from analysis.store import Store, open_store
 from sim.console import Refused, complain, nearest
+from sim.keeping import together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -477,9 +478,10 @@ def command(
             from analysis.plots import draw
 
             out.mkdir(parents=True, exist_ok=True)
-            found.indices.to_csv(out / "indices.csv", index=False, lineterminator="\n")
-            found.convergence.to_csv(out / "convergence.csv", index=False, lineterminator="\n")
-            names = [path.name for path in draw(store, found, out)]
+            with together(out) as beside:
+                found.indices.to_csv(beside / "indices.csv", index=False, lineterminator="\n")
+                found.convergence.to_csv(beside / "convergence.csv", index=False, lineterminator="\n")
+                names = [path.name for path in draw(store, found, beside)]
             complain(f"written to {out}: indices.csv, convergence.csv, {', '.join(names)}")
         units = {name: store.unit(name) for name in store.measures}
     typer.echo(json.dumps(found.as_dict()) if as_json else told(found, units))

@@ -43,7 +43,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from analysis.keeping import append
 from sim.console import Refused
+from sim.keeping import full, placed, put, sha256, sync, unfinished
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,6 +62,7 @@ NUMBERS_BY = ("mesa", "numpy", "numba", "scipy")
 TELLING = (
     "cli.py",
     "console.py",
+    "keeping.py",
     "posterior.py",
     "figures.py",
     "odd.py",
@@ -68,11 +71,9 @@ TELLING = (
     "sources.py",
     "dashboard",
 )
-"""Files of `sim` that only tell people of what was computed."""
+"""Files of `sim` that only keep what was computed, or tell people of it."""
 NOT_COMPUTING = (*TELLING, "scenario/story.py")
 SOURCES = (".py", ".csv", ".geojson", ".json", ".toml")
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FULL_SAID = ("No space left", "Disk quota exceeded", "File too large")
 LENGTH_OF_ID = 32  # hexadecimal digits: 128 bits, so that a million runs never share one by chance
 IDENTITY = ("run", "scenario_sha256", "seed", "model")
 ROW = (*IDENTITY, "measures", "tables")
@@ -216,37 +217,10 @@ def _or_full(folder: Path) -> Iterator[None]:
     except (OSError, duckdb.Error) as error:
         if isinstance(error, StoreFull):
             raise
-        if getattr(error, "errno", None) in FULL or any(said in str(error) for said in FULL_SAID):
+        if full(error):
             message = "no room left on the disk; every run that was done is kept. Make room and start again"
             raise StoreFull(errno.ENOSPC, message, str(folder)) from error
         raise
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt":
-        return  # it syncs neither folders nor files that are open for reading
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a text beside its place, bring it to disk, move it there."""
-    beside = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        _sync(beside)
-        beside.replace(path)
-        _sync(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _json(value: Any) -> str:
@@ -342,7 +316,7 @@ def _checked(path: Path) -> Batch:
             raise StoreError(f"{file}: missing")
         if file.stat().st_size != expected["bytes"]:
             raise StoreError(f"{file}: {file.stat().st_size:,} bytes, where {expected['bytes']:,} were written")
-        if _sha256(file) != expected["sha256"]:
+        if sha256(file) != expected["sha256"]:
             raise StoreError(f"{file}: not as it was written")
     return Batch(path, manifest)
 
@@ -356,19 +330,17 @@ def _written(folder: Path, write: Callable[[Path], None], replaces: Sequence[str
     beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
         write(beside)
-        files = {
-            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(beside.iterdir())
-        }
+        files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(beside.iterdir())}
         manifest = {"format": FORMAT, "files": files, "replaces": sorted(replaces)}
         text = _json(manifest).encode()
         (beside / "manifest.json").write_bytes(text)
         for path in (*beside.iterdir(), beside):
-            _sync(path)
+            sync(path)
         target = folder / _batch_name(text)
         if not target.exists():
             beside.chmod(0o755)  # a temporary folder is for its owner alone
             beside.rename(target)
-            _sync(folder)
+            sync(folder)
         return Batch(target, manifest)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -414,16 +386,7 @@ class Journal:
             self.tables.mkdir(exist_ok=True)
             (self.tables / f"{entry['run']}.{table}.parquet").write_bytes(content)
         text = json.dumps(entry, separators=(",", ":")).encode()
-        line = b"%08x %b\n" % (zlib.crc32(text), text)
-        with self.path.open("ab", buffering=0) as stream:
-            end = stream.seek(0, os.SEEK_END)
-            try:
-                written = stream.write(line)
-                if written != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:
-                stream.truncate(end)
-                raise
+        append(self.path, b"%08x %b\n" % (zlib.crc32(text), text))
         self.lines += 1
 
     def mend(self) -> list[str]:
@@ -434,7 +397,7 @@ class Journal:
         bad = [number for number, line in enumerate(lines, 1) if _entry(line) is None]
         if bad or last:
             kept = [line for line in lines if _entry(line) is not None]
-            _put(self.path, "".join(f"{line.decode()}\n" for line in kept))
+            put(self.path, "".join(f"{line.decode()}\n" for line in kept))
         return [f"{self.path}: line {number} is not as it was written" for number in bad]
 
     def table(self, run: str, table: str) -> Path:
@@ -568,7 +531,7 @@ class Writer(Stock):
 
     def _clean(self, batches: Sequence[Batch]) -> None:
         """Remove what was never finished, and what a later batch holds as well."""
-        for path in (*self.folder.glob(".new-*"), *self.folder.glob(".*.part-*")):
+        for path in (*self.folder.glob(".new-*"), *filter(unfinished, self.folder.iterdir())):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name in {name for batch in batches for name in batch.manifest["replaces"]}:
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -629,13 +592,10 @@ class Writer(Stock):
             if _plan_fault(folder) is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / "plan.json").unlink(missing_ok=True)
-                _put(folder / "scenario.toml", scenario)
-                beside = folder / ".design.part"
-                _put_table(beside, design)
-                _sync(beside)
-                beside.replace(folder / "design.parquet")
-                _put(folder / "plan.json", _json({**plan, "design_sha256": _sha256(folder / "design.parquet")}))
-            _put(self.folder / "store.json", _json({"format": FORMAT, "plan": name}))
+                put(folder / "scenario.toml", scenario)
+                placed(folder / "design.parquet", lambda beside: _put_table(beside, design))
+                put(folder / "plan.json", _json({**plan, "design_sha256": sha256(folder / "design.parquet")}))
+            put(self.folder / "store.json", _json({"format": FORMAT, "plan": name}))
         return name
 
     def merge(self, other: Path) -> int:
@@ -656,7 +616,7 @@ class Writer(Stock):
                     if _plan_fault(self.folder / "plans" / plan.name) is not None:
                         _copied(plan, self.folder / "plans" / plan.name)
                 if not (self.folder / "store.json").exists() and (other / "store.json").exists():
-                    _put(self.folder / "store.json", (other / "store.json").read_text(encoding="utf-8"))
+                    put(self.folder / "store.json", (other / "store.json").read_text(encoding="utf-8"))
         self.learn(new)
         return len(new)
 
@@ -721,17 +681,17 @@ def _copied(folder: Path, target: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(folder, beside)
     for path in (*beside.iterdir(), beside):
-        _sync(path)
+        sync(path)
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _plan_fault(folder: Path) -> str | None:
     """Return what is wrong with a plan that is kept, if anything."""
     try:
         plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        if _sha256(folder / "design.parquet") != plan["design_sha256"]:
+        if sha256(folder / "design.parquet") != plan["design_sha256"]:
             return f"{folder / 'design.parquet'}: not as it was written"
     except OSError as error:
         return f"{error.filename}: {error.strerror}"

@@ -44,6 +44,7 @@ from analysis.store import (
 )
 from analysis.workers import Failure, each, processors, whole
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.keeping import placed
 from sim.measures import observe
 from sim.scenario import Scenario
 
@@ -483,7 +484,7 @@ def results(
             return
         table = _asked(kept, sql) if sql is not None else kept.failures() if failures else kept.runs()
     if csv is not None:
-        table.to_csv(csv, index=False, lineterminator="\n")
+        placed(csv, lambda beside: table.to_csv(beside, index=False, lineterminator="\n"))
     elif failures and not as_json:
         table = table[["point", "seed", "error", "command"]]
     if as_json:
@@ -542,7 +543,11 @@ def write_ema(kept: Store, file: Path) -> None:
         members[f"{name}.cls"] = "".join(f"{value!r}\n" for value in values[whole_runs].tolist())
         listed.append(["ScalarOutcome", name, f"{name}.cls"])
     members["metadata.json"] = json.dumps({"version": 0.1, "outcomes": listed, "experiments": kinds})
-    with tarfile.open(file, "w:gz") as archive:
+    placed(file, lambda beside: _write_archive(beside, members))
+
+
+def _write_archive(path: Path, members: Mapping[str, str]) -> None:
+    with tarfile.open(path, "w:gz") as archive:
         for name, text in members.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content := text.encode())

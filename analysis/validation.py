@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from textwrap import fill
@@ -25,7 +26,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from analysis import observations
+from analysis import keeping, observations
 from analysis.observations import Seen
 from analysis.patterns import (
     AFTER,
@@ -432,41 +433,14 @@ def _finite(number: float) -> float | None:
 
 def claim(folder: Path) -> None:
     """Make sure that a validation can be kept in a folder; refuse one with anything else in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        inside = sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise Refused(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
-    if inside and not _is_ours(folder, inside):
-        raise Refused(f"--out {folder}: not empty, and not a validation of ours; choose another folder")
-
-
-def _is_ours(folder: Path, inside: Sequence[str]) -> bool:
     from analysis.validation_figures import FILES
 
-    with suppress(OSError, ValueError):
-        said = json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))
-        return (
-            isinstance(said, dict) and said.get("format") == FORMAT and set(inside) <= {JSON_FILE, TABLE_FILE, *FILES}
-        )
-    return False
+    keeping.claim(folder, "a validation", keeping.says(folder / JSON_FILE, FORMAT), {JSON_FILE, TABLE_FILE, *FILES})
 
 
 def keep(found: Validation, folder: Path) -> None:
-    """Write the table and the figures into a folder."""
+    """Write the table and the figures into a folder, in place of an earlier validation's."""
     from analysis.validation_figures import FILES, draw
 
-    for name in FILES:
-        (folder / name).unlink(missing_ok=True)
-    _written(folder / JSON_FILE, json.dumps(as_dict(found), ensure_ascii=False, indent=1) + "\n")
-    _written(folder / TABLE_FILE, told(found) + "\n")
-    draw(found, folder)
-
-
-def _written(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    texts = {JSON_FILE: json.dumps(as_dict(found), ensure_ascii=False, indent=1), TABLE_FILE: told(found)}
+    keeping.keep(folder, texts, partial(draw, found), without=FILES)

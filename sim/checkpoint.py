@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from sim.diplomacy import Talks
 from sim.events import Conference
+from sim.keeping import placed
 from sim.model import SpilloverModel
 from sim.record import Record
 from sim.scenario import Scenario
@@ -340,16 +341,15 @@ def save(checkpoint: Checkpoint, path: Path, versions: Mapping[str, str]) -> Non
         "format": FORMAT, "versions": dict(versions), "seed": checkpoint.seed, "step": checkpoint.step,
         "scenario": checkpoint.scenario.to_toml(), "said": checkpoint.said,
     }  # fmt: skip
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(ABOUT, json.dumps(about, ensure_ascii=False, allow_nan=False))
-            for name, array in checkpoint.arrays.items():
-                with archive.open(f"{name}.npy", "w") as member:
-                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    placed(path, lambda beside: _write(beside, about, checkpoint.arrays))
+
+
+def _write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(ABOUT, json.dumps(about, ensure_ascii=False, allow_nan=False))
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def load(path: Path, versions: Mapping[str, str]) -> Checkpoint:

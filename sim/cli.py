@@ -34,6 +34,7 @@ from sim.console import (
     TERMINATED,
     complain,
     counting,
+    drawing,
     stoppable,
 )
 
@@ -250,11 +251,11 @@ def run(
     except BaseException:
         _give_back(made)
         raise
-    if out is not None:
-        _draw(result, out, wanted=figures and result.complete)
     typer.echo(json.dumps(result.summary, ensure_ascii=False) if as_json else result.summary_text().rstrip("\n"))
     if not quiet:
         _note(out, result)
+    if out is not None:
+        _draw(result, out, wanted=figures and result.complete)
     raise typer.Exit(code)
 
 
@@ -553,17 +554,17 @@ def _progress(scenario: Scenario, shown: bool) -> Iterator[Callable[[Progress], 
 
 def _draw(result: Result, folder: Path, wanted: bool) -> None:
     """Draw the figures in place of an earlier run's; a figure that fails costs nobody a run."""
+    from sim.keeping import together
+
     for name in FIGURES:
         (folder / f"{name}.png").unlink(missing_ok=True)
     if not wanted:
         return
-    try:
+    with together(folder) as beside, drawing():
         from sim.figures import theatre_map, timeline
 
         for name, draw in zip(FIGURES, (timeline, theatre_map), strict=True):
-            draw(result, folder / f"{name}.png")
-    except Exception as error:
-        complain(f"no figures: {type(error).__name__}: {error}")
+            draw(result, beside / f"{name}.png")
 
 
 def _note(out: Path | None, result: Result) -> None:

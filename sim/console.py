@@ -1,4 +1,4 @@
-"""What every command says in the same way: exit codes, complaints, refusals, bars.
+"""What every command says in the same way: exit codes, complaints, refusals, figures that fail, bars.
 
 `sim.cli` and the commands of `analysis` share it. A command refuses input with `Refused`, which
 carries every fault at once; `spillover` prints them and leaves with `BAD_INPUT`.
@@ -41,6 +41,17 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """Return `did you mean …?` with a leading space for the name most like the one given, or nothing."""
     close = get_close_matches(name, list(names), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Let figures that fail cost nobody a result, and say so; what the disk refuses is raised."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        complain(f"no figures: {type(error).__name__}: {error}")
 
 
 @contextmanager

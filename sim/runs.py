@@ -15,13 +15,12 @@ The folder holds
     summary.txt        the same for people
     provenance.json    the seal: what made this, with the hash of every other file
 
-Every file is written beside its place, brought to disk and then moved there; the seal comes last.
+All files are written beside their place, brought to disk and then moved there; the seal comes last (`sim.keeping`).
 A folder without a seal, or with a file that is not as sealed, is refused by `load`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -41,6 +40,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim import incidents, measures, summary
+from sim.keeping import sha256, together, write
 from sim.measures import Columns
 from sim.record import EVENT_TYPES, FIRE_COLUMNS, Record, Series, Side
 from sim.scenario import Scenario, ScenarioError
@@ -493,15 +493,14 @@ class Result:
 
         folder = Path(folder)
         _make_room(folder, force)
-        hashes = {}
-        with duckdb.connect() as database:
-            for name in TABLES:
-                hashes[f"{name}.parquet"] = _put_table(database, folder / f"{name}.parquet", self, name)
-        for name, text in self._texts().items():
-            hashes[name] = _put(folder / name, text)
-        _sync(folder)  # every file has its name on disk before the seal says so
-        _put(folder / SEAL, _json(self._provenance(hashes)))
-        _sync(folder)
+        with together(folder, seal=SEAL) as beside:
+            with duckdb.connect() as database:
+                for name in TABLES:
+                    _write_table(database, beside / f"{name}.parquet", self, name)
+            for name, text in self._texts().items():
+                write(beside / name, text)
+            hashes = {name: sha256(beside / name) for name in FILES}
+            write(beside / SEAL, _json(self._provenance(hashes)))
         return folder
 
     def _texts(self) -> dict[str, str]:
@@ -553,62 +552,19 @@ def versions() -> dict[str, str]:
 
 
 def _make_room(folder: Path, force: bool) -> None:
-    """Make the folder, and break the seal of what is in it, before anything else is touched."""
+    """Make the folder; refuse one with something in it that may not be written over."""
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder}: there is a file of that name")
     if not force and folder.is_dir() and any(folder.iterdir()):
         raise RunFolderError(f"{folder}: not empty; choose another folder, or overwrite it with --force")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SEAL).unlink(missing_ok=True)
-    _sync(folder)
 
 
-def _put_table(database: duckdb.DuckDBPyConnection, path: Path, result: Result, name: str) -> str:
-    zone = result.scenario.file.clock.zone.replace("'", "''")
-
-    def write(beside: Path) -> None:
-        target = str(beside).replace("'", "''")
-        database.register("frame", getattr(result, name))
-        database.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{zone: '{zone}'}})")
-        database.unregister("frame")
-
-    return _placed(path, write)
-
-
-def _put(path: Path, text: str) -> str:
-    return _placed(path, lambda beside: _write_text(beside, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _placed(path: Path, write: Callable[[Path], None]) -> str:
-    """Let `write` make a file beside its place, bring it to disk, move it there; return its hash."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        write(beside)
-        _sync(beside)
-        digest = _digest(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return digest
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt":
-        return  # it syncs neither folders nor files that are open for reading
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _write_table(database: duckdb.DuckDBPyConnection, path: Path, result: Result, name: str) -> None:
+    zone, target = (text.replace("'", "''") for text in (result.scenario.file.clock.zone, str(path)))
+    database.register("frame", getattr(result, name))
+    database.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{zone: '{zone}'}})")
+    database.unregister("frame")
 
 
 def _json(value: Any) -> str:
@@ -678,7 +634,7 @@ def _unbroken(folder: Path) -> dict[str, Any]:
 def _hold_against(path: Path, sealed: str | None) -> None:
     if not path.is_file():
         raise RunFolderError(f"{path}: missing")
-    if _digest(path) != sealed:
+    if sha256(path) != sealed:
         raise RunFolderError(f"{path}: not as it was written: its SHA-256 is not the one in {SEAL}")
 
 

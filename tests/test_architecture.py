@@ -40,6 +40,7 @@ CHANNELS = (
 
 LAYERS = (
     Layer("ground", ("sim.parameters", "sim.kernels", "sim.record", "sim.geography"), know_each_other=True),
+    Layer("files", ("sim.keeping",)),
     Layer("chance", ("sim.chance",)),
     Layer("known models", ("sim.classics",), know_each_other=True),
     Layer("mathematics that mechanisms share", ("sim.corridors", "sim.raster")),
@@ -83,6 +84,7 @@ ANALYSIS_SEES = (
     "sim.measures",
     "sim.incidents",
     "sim.console",
+    "sim.keeping",
     "sim.posterior",
     "analysis",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from synthetic import empty_record, record_of, result_of, theatre
 
 import sim.runs
 from sim.record import Record
-from sim.runs import FILES, SEAL, Progress, Result, RunFolderError, load, run
+from sim.runs import FILES, SEAL, TABLES, Progress, Result, RunFolderError, load, run
 from sim.scenario import Scenario
 
 FRAMES = ("measures", "incidents", "ged_events", "fire", "corridors", "values", "claims", "events")
@@ -109,40 +110,51 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("fails_at", range(len(FILES) + 1))
+def crash_at(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
+    """Let `os.fsync` or `Path.replace` fail when it is called for that time."""
+    owner: Any = os if step == "fsync" else Path
+    done, inner = list[int](), getattr(owner, step)
+
+    def crash(*arguments: Any) -> Any:
+        if len(done) == number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done.append(number)
+        return inner(*arguments)
+
+    monkeypatch.setattr(owner, step, crash)
+
+
+@pytest.mark.parametrize("file", [0, len(TABLES), len(FILES)])
 @pytest.mark.parametrize("force", [False, True])
-def test_a_crash_between_files_leaves_no_seal(
-    result: Result, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, force: bool
+def test_a_full_disk_costs_the_run_that_was_there(
+    result: Result, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: int, force: bool
 ) -> None:
-    folder, done, placed = tmp_path / "run", list[Path](), sim.runs._placed
+    """Whichever file there is no room for, nothing has moved: the folder is as it was."""
+    folder = tmp_path / "run"
     if force:
         shutil.copytree(kept, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()} if force else {}
+    crash_at(monkeypatch, "fsync", file)
+    with pytest.raises(OSError, match="No space left") as raised:
+        result.save(folder, force=force)
+    assert raised.value.filename == str(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
-    def crash(path: Path, write: Any) -> str:
-        if len(done) == fails_at:
-            raise OSError("no space left on device")
-        done.append(path)
-        return placed(path, write)
 
-    monkeypatch.setattr(sim.runs, "_placed", crash)
-    with pytest.raises(OSError, match="no space"):
+@pytest.mark.parametrize("file", [0, len(TABLES), len(FILES)])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_crash_between_files_leaves_a_seal(
+    result: Result, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: int, force: bool
+) -> None:
+    folder = tmp_path / "run"
+    if force:
+        shutil.copytree(kept, folder)
+    crash_at(monkeypatch, "replace", file)
+    with pytest.raises(OSError, match="No space left"):
         result.save(folder, force=force)
     assert not (folder / SEAL).exists()
     with pytest.raises(RunFolderError, match="never written to the end"):
         load(folder)
-
-
-def test_a_crash_while_writing_a_file_leaves_no_part_of_it(
-    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def crash(path: Path) -> None:
-        raise OSError("the disk is gone")
-
-    folder = tmp_path / "run"
-    monkeypatch.setattr(sim.runs, "_digest", crash)
-    with pytest.raises(OSError, match="the disk is gone"):
-        result.save(folder)
-    assert list(folder.iterdir()) == []
 
 
 def test_a_run_is_not_written_over_unless_asked_to(result: Result, folder: Path) -> None:

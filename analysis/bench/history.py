@@ -10,6 +10,7 @@ empty cell means that it was not measured.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import numpy as np
 from analysis.bench.machine import ROOT, SHOWN, Machine
 from analysis.bench.measuring import Figure, Found
 from sim.console import Refused
+from sim.keeping import put
 
 USUAL = ROOT / "benchmarks" / "history.csv"
 FIXED = ("date", "commit", "machine", "mode", "python", *SHOWN)
@@ -93,12 +95,11 @@ def append(path: Path, row: Row) -> None:
     rows = [*read(path), row]
     columns = list(dict.fromkeys([*FIXED, *(key for one in rows for key in one)]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    beside.replace(path)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    put(path, table.getvalue())
 
 
 def against(rows: Sequence[Row], machine: Machine, mode: str, found: Iterable[Found]) -> list[Verdict]:
