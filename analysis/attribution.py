@@ -26,7 +26,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
@@ -46,7 +45,7 @@ from analysis.counterfactual import LEVEL, MEASURES, SUMS, Key, asked_for, obser
 from analysis.keeping import Lines
 from analysis.priors import PRIORS, Prior
 from analysis.store import model_version
-from analysis.workers import Failure, each, whole
+from analysis.workers import Collected, each, whole
 from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
 from sim.posterior import Sample
@@ -535,16 +534,11 @@ def attributed(
     if announce is not None:
         announce(_cost(question, len(missing), _seconds_a_pair(work, missing, journal), workers))
         missing = [job for job in missing if job not in journal.done]
-    failed: list[str] = []
-    with closing(each(work, missing, workers=workers)) as outcomes, counting(len(missing), "pairs", quiet) as progress:
-        for done, (number, outcome) in enumerate(outcomes, 1):
-            if isinstance(outcome, Failure):
-                failed.append(f"{missing[number]}: {outcome.error}")
-            else:
-                journal.add(missing[number], outcome)
-            if progress is not None:
-                progress(done, len(failed))
-    if failed:
+    found = Collected[Seen]()
+    with counting(len(missing), "pairs", quiet) as progress:
+        outcomes = each(work, missing, workers=workers)
+        found.take(outcomes, progress, keep=lambda number, seen: journal.add(missing[number], seen))
+    if failed := found.failed(lambda number: str(missing[number])):
         kept = "" if folder is None else f"; the rest is kept in {folder}"
         raise RuntimeError(f"{len(failed)} pairs failed, the first: {failed[0]}{kept}")
     shape = (len(question.samples), question.seeds, len(question.sets), len(question.keys))

@@ -44,7 +44,7 @@ from analysis.keeping import Lines
 from analysis.patterns import PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
 from analysis.store import model_version
-from analysis.workers import Failure, each, whole
+from analysis.workers import Failure, each, gathered, whole
 from sim import posterior
 from sim.console import DONE, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
 from sim.runs import run
@@ -523,14 +523,8 @@ def report(
         for which in (some, [middle] * checks)
         for i, values in enumerate(which)
     ]
-    seen: dict[int, dict[str, float]] = {}
-    with closing(each(work, jobs, workers=workers)) as outcomes, counting(len(jobs), "checks") as progress:
-        for i, outcome in outcomes:
-            if isinstance(outcome, Failure):
-                raise RuntimeError(f"a check failed: {outcome.error}")
-            seen[i] = outcome
-            if progress is not None:
-                progress(len(seen))
+    with counting(len(jobs), "checks") as progress:
+        seen = gathered(work, jobs, workers=workers, progress=progress)
     held: list[list[Found]] = [[], []]
     for number, waves in enumerate(modules):
         for part in (0, 1):

@@ -25,7 +25,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import isfinite
@@ -38,9 +37,9 @@ import typer
 from numpy.typing import NDArray
 
 from analysis import keeping
-from analysis.workers import Failure, each, whole
+from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
+from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, nearest, stoppable
 from sim.measures import Columns, rounds_of_fighting
 from sim.posterior import Sample
 from sim.runs import Result, run
@@ -558,7 +557,7 @@ def compared(
     workers: int = 1,
     samples: Sequence[Sample] = (),
     shared: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Show | None = None,
     stopped: list[bool] | None = None,
 ) -> Comparison:
     """Run both scenarios on the same seeds and return what they say.
@@ -569,24 +568,17 @@ def compared(
     wanted = [Key(measure) for measure in USUAL] if asked is None else list(asked)
     measures = tuple(dict.fromkeys(key.measure for key in wanted))
     work = Work(a, b, measures, tuple(samples), min(shared, seeds))
-    found: dict[int, Pair] = {}
-    failed: list[str] = []
+    found = Collected[Pair]()
     try:
-        with closing(each(work, range(seeds), workers=workers)) as outcomes:
-            for done, (seed, outcome) in enumerate(outcomes, 1):
-                if isinstance(outcome, Failure):
-                    failed.append(f"seed {seed}: {outcome.error}")
-                else:
-                    found[seed] = outcome
-                if progress is not None:
-                    progress(done)
+        found.take(each(work, range(seeds), workers=workers), progress)
     except KeyboardInterrupt:
-        if stopped is None or len(found) < 2:
+        if stopped is None or len(found.values) < 2:
             raise
         stopped.append(True)
-    if not found:
+    failed = found.failed("seed {}".format)
+    if not found.values:
         raise Refused(*(failed[:5] or ["no pairs"]))
-    return Comparison(a, b, wanted, [found[seed] for seed in sorted(found)], len(samples), failed)
+    return Comparison(a, b, wanted, found.in_order, len(samples), failed)
 
 
 def comparable(a: Scenario, b: Scenario) -> None:

@@ -12,8 +12,7 @@ nowhere else: no observed days after the origin come with the project. `docs/pre
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -50,9 +49,9 @@ from analysis.prediction_scores import (
     shared_with,
     spells,
 )  # fmt: skip
-from analysis.workers import Failure, each, whole
+from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
+from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, nearest, stoppable
 from sim.measures import casualties_by_day
 from sim.posterior import Sample
 from sim.runs import Result, run
@@ -327,7 +326,7 @@ def predicted(
     workers: int = 1,
     samples: Sequence[Sample] = (),
     posterior: str = "",
-    progress: Callable[[int], None] | None = None,
+    progress: Show | None = None,
 ) -> Prediction:
     """Run the ensemble, draw the baselines, and score both where there is a record; failed runs are left out."""
     others = baseline_forecasts(past, asked, covariate)
@@ -344,20 +343,11 @@ def predicted(
 
 
 def _runs(
-    asked: Asked, seeds: int, workers: int, samples: Sequence[Sample], progress: Callable[[int], None] | None
+    asked: Asked, seeds: int, workers: int, samples: Sequence[Sample], progress: Show | None
 ) -> tuple[list[Seen], list[str]]:
-    work = partial(of_seed, asked.scenario, asked.place, tuple(samples))
-    kept: dict[int, Seen] = {}
-    failed: list[str] = []
-    with closing(each(work, range(seeds), workers=workers)) as outcomes:
-        for done, (seed, outcome) in enumerate(outcomes, 1):
-            if isinstance(outcome, Failure):
-                failed.append(f"seed {seed}: {outcome.error}")
-            else:
-                kept[seed] = outcome
-            if progress is not None:
-                progress(done)
-    return [kept[seed] for seed in sorted(kept)], failed
+    found, work = Collected[Seen](), partial(of_seed, asked.scenario, asked.place, tuple(samples))
+    found.take(each(work, range(seeds), workers=workers), progress)
+    return found.in_order, found.failed("seed {}".format)
 
 
 # --- the command ---------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from analysis import hawkes, timing
 from analysis.hawkes import Family, Fit, Goodness, Interval
 from analysis.timing import LaggedCorrelation
-from analysis.workers import Failure, each
+from analysis.workers import Collected, each
 from sim.console import DONE, FAILED, Refused, complain, counting, nearest
 
 if TYPE_CHECKING:
@@ -270,21 +270,14 @@ def index(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
 ) -> None:
     """Measure spillover from incidents alone: lagged correlation and a two-place Hawkes fit."""
-    read: dict[int, Read] = {}
-    faults: list[str] = []
+    read = Collected[Read]()
     work, folders = Work(source, target, lags, seed), list(map(str, runs))
     with counting(len(folders), "runs", quiet=len(folders) == 1) as progress:
         # in a process of its own even where it is one: there the linear algebra of small fits keeps to one thread
-        for number, outcome in each(work, folders, workers=min(workers, max(len(folders), 2))):
-            if isinstance(outcome, Failure):
-                faults.append(outcome.error.split(": ", 1)[-1])
-            else:
-                read[number] = outcome
-            if progress is not None:
-                progress(len(read) + len(faults), len(faults))
-    if faults:
-        raise Refused(*faults)
-    found = [read[number] for number in sorted(read)]
+        read.take(each(work, folders, workers=min(workers, max(len(folders), 2))), progress)
+    if read.failures:
+        raise Refused(*(failure.error.split(": ", 1)[-1] for failure in read.failures.values()))
+    found = read.in_order
     if as_json:
         typer.echo(json.dumps({"format": FORMAT, "runs": [one.as_dict() for one in found]}, ensure_ascii=False))
     else:

@@ -14,8 +14,8 @@ town is worth is asked of draws of the roads (P12), and Tripoli's deafness witho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite
@@ -43,9 +43,9 @@ from analysis.patterns import (
     judged,
     together,
 )  # fmt: skip
-from analysis.workers import Failure, each, whole
+from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, stoppable
 from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario
@@ -231,22 +231,16 @@ def validated(
     samples: Sequence[Sample] = (),
     samples_from: str = "",
     days: float | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Show | None = None,
 ) -> Validation:
     """Make the runs and hold them against the record; runs that fail are named and left out."""
     work, jobs = Work(dict(scenarios), tuple(samples), days), jobs_of(scenarios, seeds)
-    kept: dict[int, Seen] = {}
-    failed: list[str] = []
-    with closing(each(work, jobs, workers=workers)) as outcomes:
-        for done, (number, outcome) in enumerate(outcomes, 1):
-            if isinstance(outcome, Failure):
-                failed.append(f"{jobs[number].family}, seed {jobs[number].number}: {outcome.error}")
-            else:
-                kept[number] = outcome
-            if progress is not None:
-                progress(done)
-    families = dict.fromkeys(job.family for job in jobs)
-    runs: Runs = {of: [kept[n] for n, job in enumerate(jobs) if job.family == of and n in kept] for of in families}
+    found = Collected[Seen]()
+    found.take(each(work, jobs, workers=workers), progress)
+    runs: dict[Family, list[Seen]] = {job.family: [] for job in jobs}
+    for number, seen in sorted(found.values.items()):
+        runs[jobs[number].family].append(seen)
+    failed = found.failed(lambda number: f"{jobs[number].family}, seed {jobs[number].number}")
     return Validation(scenarios, seeds, runs, judged(runs), failed, samples_from, len(samples))
 
 

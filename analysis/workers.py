@@ -11,6 +11,10 @@
             complain(outcome.error)
     table = gathered(partial(of_seed, scenario), seeds, workers=4, progress=show)   # in the order of the seeds
 
+    found = Collected[Seen]()                                                        # those that failed apart
+    found.take(each(partial(of_seed, scenario), seeds, workers=4), show)
+    table = found.in_order
+
 `work` is sent once to each process, with all that it holds; a job and its outcome travel each time, so keep them
 small. What `each` promises:
 
@@ -49,7 +53,7 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from sim.console import Refused
+from sim.console import Refused, Show
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -124,6 +128,41 @@ def gathered[Job, Value](
             if progress is not None:
                 progress(len(values))
     return [values[number] for number in sorted(values)]
+
+
+@dataclass
+class Collected[Value]:
+    """What jobs came to, by their numbers, and the failures of others; as far as it got, if someone stops it."""
+
+    values: dict[int, Value] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
+
+    def take(
+        self,
+        outcomes: Generator[tuple[int, Value | Failure]],
+        progress: Show | None = None,
+        keep: Callable[[int, Value], None] | None = None,
+    ) -> None:
+        """Take in outcomes as they come; `keep` is given each but the failures."""
+        with closing(outcomes):
+            for number, outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    self.failures[number] = outcome
+                else:
+                    self.values[number] = outcome
+                    if keep is not None:
+                        keep(number, outcome)
+                if progress is not None:
+                    progress(len(self.values) + len(self.failures), len(self.failures))
+
+    @property
+    def in_order(self) -> list[Value]:
+        """The values, in the order of their jobs."""
+        return [self.values[number] for number in sorted(self.values)]
+
+    def failed(self, called: Callable[[int], str]) -> list[str]:
+        """Say which jobs failed and why, in their order; `called` says what a job is called."""
+        return [f"{called(number)}: {self.failures[number].error}" for number in sorted(self.failures)]
 
 
 def whole(result: Result) -> Result:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import stub_jobs
 
-from analysis.workers import Failure, JobFailed, each, gathered
+from analysis.workers import Collected, Failure, JobFailed, each, gathered
 from sim.console import Refused
 
 HERE = Path(__file__).parent
@@ -59,6 +59,29 @@ def test_progress_skips_a_job() -> None:
     told: list[int] = []
     gathered(stub_jobs.square, range(4), progress=told.append)
     assert told == [1, 2, 3, 4]
+
+
+def test_a_failure_is_collected_or_hides_another_job() -> None:
+    found, told, kept = Collected[int](), list[tuple[int, int]](), dict[int, int]()
+    found.take(
+        each(stub_jobs.fails_at_three, range(6)), lambda done, failed=0: told.append((done, failed)), kept.__setitem__
+    )
+    assert found.values == kept == {number: number for number in (0, 1, 2, 4, 5)}
+    assert found.in_order == [0, 1, 2, 4, 5]
+    assert found.failed("seed {}".format) == ["seed 3: stub_jobs.Unsendable: this and that"]
+    assert told == [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1), (6, 1)]
+
+
+def test_what_was_collected_is_lost_when_someone_stops_it() -> None:
+    def stops_at_three(number: int) -> int:
+        if number == 3:
+            raise KeyboardInterrupt
+        return number
+
+    found = Collected[int]()
+    with pytest.raises(KeyboardInterrupt):
+        found.take(each(stops_at_three, range(6)))
+    assert found.values == {0: 0, 1: 1, 2: 2}
 
 
 def test_a_worker_that_dies_costs_more_than_its_job(tmp_path: Path) -> None:
