@@ -48,8 +48,6 @@ SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
 CHECKPOINT = "checkpoint.npz"
-CALIBRATED = ("qusayr-2013", "tripoli-2012")
-"""The scenarios whose parameters a posterior may hold besides those of the scenario that is run."""
 
 
 # --- commands that others add --------------------------------------------------------------------------
@@ -441,9 +439,8 @@ def _chosen(
 def _sampled(scenario: Scenario, file: Path, number: int) -> dict[str, Any]:
     """Return what a scenario takes of a sample of its parameters: of those in the file, number modulo how many."""
     from sim import posterior
-    from sim.scenario import Scenario
 
-    found = posterior.load(file, (scenario, *map(Scenario.load, CALIBRATED)))
+    found = posterior.load(file, (scenario,))
     return dict(posterior.fitting(found[number % len(found)], scenario))
 
 

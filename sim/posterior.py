@@ -19,6 +19,8 @@ from sim.console import Refused, nearest
 from sim.parameters import Declared, walk
 from sim.scenario import Scenario
 
+CALIBRATED = ("qusayr-2013", "tripoli-2012")
+"""The scenarios that a calibration fits: a file may hold their parameters, and a run takes its own of them."""
 NUMBER = "sample"
 MOST_FAULTS = 20
 
@@ -28,7 +30,11 @@ Row = tuple[int, dict[str, Any]]
 
 
 def load(path: str | Path, scenarios: Sequence[Scenario] = ()) -> list[Sample]:
-    """Read samples; refuse what is no number, and what no scenario (qusayr-2013 unless told) declares or allows."""
+    """Read samples for runs of some scenarios.
+
+    Refused is what is no number or out of range, a parameter that neither these scenarios nor the `CALIBRATED` ones
+    declare, and a file that has no parameter of these scenarios.
+    """
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -38,7 +44,11 @@ def load(path: str | Path, scenarios: Sequence[Scenario] = ()) -> list[Sample]:
     rows = _json_lines(file, text) if file.suffix.lower() in (".jsonl", ".ndjson") else _csv(file, text)
     if not rows:
         raise Refused(f"{file}: no samples")
-    return _checked(file, rows, declared(scenarios or (Scenario.load("qusayr-2013"),)))
+    samples = _checked(file, rows, declared((*map(Scenario.load, CALIBRATED), *scenarios)))
+    if scenarios and not any(fitting(samples[0], scenario) for scenario in scenarios):
+        names = " and ".join(dict.fromkeys(scenario.id for scenario in scenarios))
+        raise Refused(f"{file}: none of its parameters is one of {names}: samples of it would change nothing")
+    return samples
 
 
 def declared(scenarios: Iterable[Scenario]) -> dict[str, Declared]:
