@@ -5,7 +5,7 @@
     pairs        the fitted parameters, two by two
     predictive   runs of the posterior, and at its centre, beside the record
 
-Each is written as PNG and as SVG.
+Each is written as PNG and as SVG (`analysis.pictures`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from analysis.patterns import Found, Target
-from analysis.pictures import GREY, KINDS, RECORD, RUNS, SECOND, noted, saved
+from analysis.pictures import GREY, KINDS, PALE, RECORD, RUNS, SECOND, noted, saved, titled
 from analysis.priors import PRIORS, Prior
 from sim.posterior import declared
 
@@ -80,7 +80,7 @@ def _screening(report: Report) -> Figure:
     bar = picture.colorbar(colours, ax=list(panels), shrink=0.4, aspect=25, pad=0.01)
     bar.set_label("partial rank correlation", fontsize=7)
     bar.ax.tick_params(labelsize=6.5)
-    picture.suptitle("Screening: what moves what, the other parameters held", x=0.01, ha="left", fontweight="bold")
+    titled(picture, "Screening: what moves what, the other parameters held")
     return noted(picture, f"Framed: beyond the level of luck given with each module. * fitted. {NOTE}")
 
 
@@ -139,7 +139,7 @@ def _marginals(report: Report, units: Units) -> Figure:
         axes.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
     picture.legend(handles, labels, loc="outside upper right", ncols=len(labels))
-    picture.suptitle("Parameters before and after the record", x=0.01, ha="left", fontweight="bold")
+    titled(picture, "Parameters before and after the record")
     return noted(picture, f"* and coloured: fitted. Height: times as dense as the prior, on the axis drawn. {NOTE}")
 
 
@@ -212,10 +212,7 @@ def _pairs(report: Report, units: Units) -> Figure:
             _in_units(axes, "y", y)
         _in_units(axes, "x", x)
         _label_edges(axes, _named(x, units) if row == len(ours) - 1 else "", _named(y, units) if not column else "")
-    picture.suptitle(
-        f"Fitted parameters, {len(shares)} samples: pairs, and rank correlations",
-        x=0.01, ha="left", fontweight="bold",
-    )  # fmt: skip
+    titled(picture, f"Fitted parameters, {len(shares)} samples: pairs, and rank correlations")
     return noted(picture, f"Axes run from end to end of the priors. {NOTE}")
 
 
@@ -246,7 +243,7 @@ def _predictive(report: Report) -> Figure:
     both = list(zip(report.checked, report.centred, strict=True))
     picture = Figure(figsize=(7.4, 0.36 * len(both) + 1.3), layout="constrained")
     axes = picture.subplots()
-    axes.axvspan(-0.5, 0.5, color="#F0F0F0", zorder=0)
+    axes.axvspan(-0.5, 0.5, color=PALE, zorder=0)
     axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
     for row, (checked, centred) in enumerate(both):
         _draw_target(axes, row, checked)
@@ -261,7 +258,7 @@ def _predictive(report: Report) -> Figure:
         axes.plot([], [], color=colour, marker=marker, markersize=4, label=f"{label} (runs, median, 80 %)")
     axes.plot([], [], color=RECORD, linewidth=6, alpha=0.45, label="the record")
     picture.legend(loc="outside upper right", ncols=3)
-    picture.suptitle("Runs beside the record", x=0.01, ha="left", fontweight="bold")
+    titled(picture, "Runs beside the record")
     return noted(picture, f"Grey: one greatest width. Runs farther out are at the edge. {NOTE}")
 
 

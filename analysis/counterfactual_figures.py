@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.pictures import GREY, RECORD, RUNS, noted, saved
+from analysis.pictures import AMBER, GREY, INK, RECORD, RUNS, dated, noted, saved, titled
 
 if TYPE_CHECKING:
     from analysis.attribution import Attribution, Split
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 
-PAIRS = "#E69F00"
 MOST_PLACES = 6
 COLUMNS = 2
 WIDE, PANEL = 7.0, 1.9  # inches
@@ -69,7 +67,7 @@ def _figure(found: Comparison, measure: str, places: list[str]) -> Figure:
 
     unit = MEASURES[measure].unit
     title = f"{found.a.title} (A) less {found.b.title} (B): {WORDS.get(measure, measure)}"
-    figure.suptitle(f"{title} ({'days' if unit == 'd' else unit})", x=0.01, ha="left", fontsize=9)
+    titled(figure, f"{title} ({'days' if unit == 'd' else unit})")
     note = (
         f"{len(found.pairs)} pairs of runs with the same luck. Dark band: {LEVEL:.0%} of the mean difference, day by "
         "day; light band: middle 80 % of pairs. Simulated, not a forecast."
@@ -85,14 +83,12 @@ def _panel(axes: Axes, found: Comparison, measure: str, place: str) -> None:
     days = start + np.arange(table.shape[1])
     of_mean = interval(table)
     low, high = np.quantile(table, MIDDLE, axis=0)
-    axes.fill_between(days, low, high, color=PAIRS, alpha=0.25, linewidth=0, label="middle 80 % of pairs")
+    axes.fill_between(days, low, high, color=AMBER, alpha=0.25, linewidth=0, label="middle 80 % of pairs")
     axes.fill_between(days, of_mean.low, of_mean.high, color=RUNS, alpha=0.35, linewidth=0, label="of the mean")
     axes.plot(days, of_mean.mean, color=RUNS, linewidth=1.4, label="mean difference")
     axes.axhline(0.0, color=GREY, linewidth=0.6)
     axes.set_title(found.a.file.places[place].name)
-    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    dated(axes, least=3, most=6)
 
 
 # --- by which channels -------------------------------------------------------------------------------------------
@@ -119,9 +115,7 @@ def _waterfall(found: Attribution, split: Split) -> Figure:
         axes.bar([at], [part.mean], bottom=level, color=RUNS if part.mean >= 0 else RECORD, width=0.7)
         if np.isfinite(part.low):
             reach = [[part.mean - part.low], [part.high - part.mean]]
-            axes.errorbar(
-                [at], [level + part.mean], yerr=reach, fmt="none", ecolor="#222222", elinewidth=0.8, capsize=2
-            )
+            axes.errorbar([at], [level + part.mean], yerr=reach, fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
         axes.plot([at - 0.35, at + 1.35], [level + part.mean] * 2, color=GREY, linewidth=0.5)
         axes.annotate(f"{part.mean:+.3g}", (at, level + max(part.mean, 0.0)), ha="center", va="bottom", fontsize=6.5)
         level += part.mean
@@ -133,7 +127,7 @@ def _waterfall(found: Attribution, split: Split) -> Figure:
     asked = found.question
     axes.margins(y=0.1)
     title = f"{asked.scenario.title}, without and with {asked.event}\n{measure.doc}, {where}"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+    titled(figure, title)
     note = (
         f"Shapley shares; bars of error: {LEVEL:.0%}, luck and parameters ({len(asked.samples)} draws, {asked.seeds} "
         "seeds each). Conditional on the model and its parameters; not a forecast."

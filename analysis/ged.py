@@ -142,12 +142,14 @@ def compare(
     about = {"scenario": scenario.id, "observed": str(record), "seeds": [one.seed for one in drawn]}
     told = json.dumps(side_by_side.as_dict(pairs, about), ensure_ascii=False, allow_nan=False)
     if out is not None:
+        from analysis.side_by_side_figures import draw
+
         title = f"{scenario.title}: {len(drawn)} run{'s' if len(drawn) > 1 else ''} beside {record.name}"
         out.mkdir(parents=True, exist_ok=True)
         with together(out) as beside:
             write(beside / "compare.json", told + "\n")
             _table(pairs).to_csv(beside / "compare.csv", index=False, lineterminator="\n")
-            side_by_side.draw(pairs, (beside / "compare.png", beside / "compare.svg"), title)
+            draw(pairs, beside, title)
     typer.echo(told if as_json else side_by_side.told(pairs))
 
 

@@ -1,6 +1,6 @@
 """Pictures of a prediction: the probability of fighting on each day, and the killed added up.
 
-Each is written as PNG and as SVG. Colours are Okabe and Ito's, which people with any colour vision can tell apart.
+Each is written as PNG and as SVG (`analysis.pictures`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from analysis.pictures import KINDS, noted, saved
+from analysis.pictures import AMBER, GREY, KINDS, PALETTE, RECORD, RUNS, SECOND, dated, noted, saved
 from analysis.prediction_scores import LEVEL, Forecast, Known, spells
 
 if TYPE_CHECKING:
     from analysis.prediction import Prediction
 
-MODEL_COLOUR, OBSERVED_COLOUR, GREY = "#0072B2", "#D55E00", "#999999"
-BASELINE_COLOURS = ("#E69F00", "#009E73", "#CC79A7", "#332288")
+BASELINE_COLOURS = (AMBER, SECOND, PALETTE[3], PALETTE[6])
 BASELINE_LINES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 NOTE = "A hindcast for checking the model, not a forecast of anything to come."
 NAMES = ("fighting", "cumulative")
@@ -45,9 +43,7 @@ def _axes(found: Prediction, title: str, label: str) -> tuple[Figure, Axes]:
     axes = picture.subplots()
     where = found.asked.scenario.file.places[found.asked.place].name
     axes.set(title=f"{where}: {title}", ylabel=label, xlim=(found.asked.since, found.asked.until + DAY))
-    locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    dated(axes)
     return picture, axes
 
 
@@ -58,9 +54,7 @@ def _fighting(found: Prediction) -> Figure:
         _shade(axes, found.record, found.asked.scenario.file.reports.round_quiet_days)
     for one, look in _baselines(found):
         axes.plot(found.asked.dates, one.fighting.mean(axis=0), linewidth=0.9, label=one.name, **look)
-    axes.plot(
-        found.asked.dates, found.model.fighting.mean(axis=0), color=MODEL_COLOUR, linewidth=1.3, label=found.model.name
-    )
+    axes.plot(found.asked.dates, found.model.fighting.mean(axis=0), color=RUNS, linewidth=1.3, label=found.model.name)
     axes.set_ylim(0, 1)
     picture.legend(loc="outside upper right", ncols=4)
     return picture
@@ -72,7 +66,7 @@ def _shade(axes: Axes, record: Known, quiet_days: int) -> None:
     for number, (first, length) in enumerate(zip(rounds.first, rounds.length, strict=True)):
         start = record.dates[first]
         label = None if number else "rounds observed"
-        axes.axvspan(start, start + int(length) * DAY, color=OBSERVED_COLOUR, alpha=0.25, linewidth=0, label=label)
+        axes.axvspan(start, start + int(length) * DAY, color=RECORD, alpha=0.25, linewidth=0, label=label)
     unknown = spells(~record.there[None], quiet_days=0)
     for number, (first, length) in enumerate(zip(unknown.first, unknown.length, strict=True)):
         start = record.dates[first]
@@ -90,11 +84,11 @@ def _cumulative(found: Prediction) -> Figure:
     added = seen[0].killed.cumsum(axis=1)
     low, high = np.quantile(added, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     axes.fill_between(
-        found.asked.dates, low, high, color=MODEL_COLOUR, alpha=0.2, linewidth=0,
+        found.asked.dates, low, high, color=RUNS, alpha=0.2, linewidth=0,
         label=f"{found.model.name}, {LEVEL:.0%} of the runs",
     )  # fmt: skip
     axes.plot(
-        found.asked.dates, np.median(added, axis=0), color=MODEL_COLOUR, linewidth=1.3,
+        found.asked.dates, np.median(added, axis=0), color=RUNS, linewidth=1.3,
         label=f"{found.model.name}, median",
     )  # fmt: skip
     for one, (_, look) in zip(seen[1:], _baselines(found), strict=True):
@@ -110,8 +104,8 @@ def _cumulative(found: Prediction) -> Figure:
 
 def _draw_record(axes: Axes, record: Known) -> None:
     killed, low, high = (np.nan_to_num(of).cumsum() for of in (record.killed, record.low, record.high))
-    axes.fill_between(record.dates, low, high, color=OBSERVED_COLOUR, alpha=0.25, linewidth=0, step="post")
-    look: Any = {"color": OBSERVED_COLOUR, "linewidth": 1.3, "drawstyle": "steps-post"}
+    axes.fill_between(record.dates, low, high, color=RECORD, alpha=0.25, linewidth=0, step="post")
+    look: Any = {"color": RECORD, "linewidth": 1.3, "drawstyle": "steps-post"}
     axes.plot(record.dates, killed, label="observed, and its range", **look)
 
 

@@ -475,7 +475,7 @@ def command(
     with open_store(folder) as store:
         found = analyse(store, measure or (), seed, width)
         if out is not None:
-            from analysis.plots import draw
+            from analysis.sensitivity_figures import draw
 
             out.mkdir(parents=True, exist_ok=True)
             with together(out) as beside:

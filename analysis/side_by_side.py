@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ Float = NDArray[np.float64]
 INTERVAL = 0.8
 """Of the runs, how many the simulated interval holds."""
 LOW, HIGH = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
-MOST_DYADS = 6  # in the figure
+MOST_DYADS = 6  # told and drawn
 
 
 @dataclass(frozen=True)
@@ -366,133 +365,14 @@ def _told(pair: Pair) -> str:
     for row in pair.dyads.head(MOST_DYADS).itertuples():
         between = f"{_figure(row.simulated_low)}–{_figure(row.simulated_high)}"
         shares = f"{_figure(row.observed):>18} {_figure(row.simulated):>10} {between:>18}"
-        lines.append(f"  {_short('share of ' + row.dyad):40} {shares}")
+        lines.append(f"  {shortened('share of ' + row.dyad):40} {shares}")
     return "\n".join(lines)
 
 
-def _short(text: str, most: int = 40) -> str:
+def shortened(text: str, most: int = 40) -> str:
+    """Return a text no longer than so many letters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _figure(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-# --- drawn ---------------------------------------------------------------------------------------------
-
-OBSERVED_COLOUR, SIMULATED_COLOUR = "#D55E00", "#0072B2"  # of Okabe and Ito's
-STYLE: Any = {
-    "font.size": 8.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.0,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "savefig.dpi": 160,
-    "svg.hashsalt": "spillover",  # the same figure twice is the same file
-}
-
-
-def draw(pairs: list[Pair], paths: Iterable[Path], title: str) -> None:
-    """Draw each place: killed a day, sizes of events, waits between days of fighting, and dyads."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(12.0, 2.9 * len(pairs) + 0.5), layout="constrained")
-        grid = figure.subplots(len(pairs), 4, squeeze=False, width_ratios=[2.2, 1, 1, 1.2])
-        for row, pair in zip(grid, pairs, strict=True):
-            (_draw_fighting if pair.by_rounds else _draw_days)(row[0], pair)
-            sizes = [
-                one.rounds["killed"].to_numpy(dtype=float) if pair.by_rounds else one.sizes for one in pair.simulated
-            ]
-            known = pair.observed.rounds["killed"].to_numpy(dtype=float) if pair.by_rounds else pair.observed.sizes
-            what = "round" if pair.by_rounds else pair.basis
-            _draw_exceeding(row[1], known, sizes, "killed, or more", f"By {what}")
-            _draw_exceeding(
-                row[2],
-                gaps(pair.observed),
-                [gaps(one) for one in pair.simulated],
-                "days, or more",
-                "Waits between fighting",
-            )
-            _draw_dyads(row[3], pair)
-        figure.suptitle(title, x=0.01, ha="left")
-        for path in paths:
-            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-
-
-def _dates(axes: Any) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-
-
-def _draw_days(axes: Any, pair: Pair) -> None:
-    days = pair.observed.killed.index.to_numpy()
-    drawn = np.stack([one.killed.to_numpy(dtype=float) for one in pair.simulated])
-    low, middle, high = np.quantile(drawn, [LOW, 0.5, HIGH], axis=0)
-    axes.fill_between(
-        days, low, high, step="mid", color=SIMULATED_COLOUR, alpha=0.25, lw=0, label=f"{INTERVAL:.0%} of runs"
-    )
-    axes.plot(days, middle, drawstyle="steps-mid", color=SIMULATED_COLOUR, lw=1, label="median run")
-    axes.plot(days, pair.observed.killed, ".", ms=4, color=OBSERVED_COLOUR, label="observed")
-    axes.set(title=f"{pair.place}: killed a day", ylim=(0, None))
-    axes.legend()
-    _dates(axes)
-
-
-def _draw_fighting(axes: Any, pair: Pair) -> None:
-    fighting = pair.observed.fighting
-    days = fighting.index.to_numpy()
-    share = np.mean([one.fighting.to_numpy(dtype=float) for one in pair.simulated], axis=0)
-    axes.fill_between(
-        days, 0, (fighting > 0).astype(float), step="mid", color=OBSERVED_COLOUR, alpha=0.35, lw=0, label="observed"
-    )
-    axes.plot(days, share, drawstyle="steps-mid", color=SIMULATED_COLOUR, lw=1, label="share of runs")
-    axes.set(title=f"{pair.place}: days of fighting", ylim=(0, 1.3))
-    axes.legend(loc="upper center", ncols=2)
-    _dates(axes)
-
-
-def exceeding(values: Float, at: Float) -> Float:
-    """Return the share of values that are at least as large, for each of some points."""
-    ordered = np.sort(values)
-    return 1.0 - np.searchsorted(ordered, at, side="left") / max(len(ordered), 1)
-
-
-def _draw_exceeding(axes: Any, known: Float, drawn: list[Float], label: str, title: str) -> None:
-    """Draw complementary cumulative distributions on logarithmic axes, with the band of the runs."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    known, drawn = known[known > 0], [one[one > 0] for one in drawn]
-    everything = np.concatenate([known, *drawn])
-    axes.set(title=title, xlabel=label, ylabel="share")
-    if not len(everything):
-        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center")
-        return
-    at = np.unique(everything)
-    if curves := [exceeding(one, at) for one in drawn if len(one)]:
-        low, middle, high = np.quantile(curves, [LOW, 0.5, HIGH], axis=0)
-        floor = 0.5 / max(len(one) for one in drawn)  # what is 0 has no place on a logarithmic axis
-        axes.fill_between(at, np.maximum(low, floor), np.maximum(high, floor), color=SIMULATED_COLOUR, alpha=0.25, lw=0)
-        axes.plot(at[middle > 0], middle[middle > 0], color=SIMULATED_COLOUR, lw=1)
-    own = np.unique(known)
-    axes.plot(own, exceeding(known, own), ".", ms=4, color=OBSERVED_COLOUR)
-    axes.set(xscale="log", yscale="log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
-
-
-def _draw_dyads(axes: Any, pair: Pair) -> None:
-    table = pair.dyads.head(MOST_DYADS).iloc[::-1]
-    at = np.arange(len(table))
-    middle = table["simulated"].to_numpy(dtype=float)
-    ends = np.abs(table[["simulated_low", "simulated_high"]].to_numpy(dtype=float).T - middle)
-    axes.errorbar(middle, at, xerr=ends, fmt="|", color=SIMULATED_COLOUR)
-    axes.plot(table["observed"], at, ".", color=OBSERVED_COLOUR)
-    axes.set_yticks(at, [_short(name, 28) for name in table["dyad"]], fontsize=6)
-    axes.set(title="Share of the killed by dyad", xlim=(-0.02, 1.02), ylim=(-0.6, len(table) - 0.4))

@@ -1,6 +1,6 @@
 """Pictures of a validation: every figure beside its target, the battle and the rounds day by day, and event sizes.
 
-Each is written as PNG and as SVG. Colours are Okabe and Ito's, which people with any colour vision can tell apart.
+Each is written as PNG and as SVG (`analysis.pictures`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -32,14 +31,27 @@ from analysis.patterns import (
     Range,
     Reported,
 )  # fmt: skip
-from analysis.pictures import GREY, KINDS, RECORD, RUNS, saved
+from analysis.pictures import (
+    AMBER,
+    GREY,
+    KINDS,
+    PALE,
+    PALETTE,
+    RECORD,
+    RUNS,
+    SECOND,
+    dated,
+    noted,
+    saved,
+    titled,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from analysis.validation import Validation
 
 Float = NDArray[np.float64]
 
-COLOURS = {HOLDS: "#009E73", FAILS: "#D55E00", WIDE: "#E69F00", REPORTED: "#0072B2", UNTOLD: "#666666"}
+COLOURS = {HOLDS: SECOND, FAILS: RECORD, WIDE: AMBER, REPORTED: RUNS, UNTOLD: PALETTE[-1]}
 NOTE = "Simulated runs beside press counts and claims; not a forecast."
 NAMES = ("patterns", "battle", "rounds", "sizes")
 FILES = tuple(f"{name}.{kind}" for name in NAMES for kind in KINDS)
@@ -66,11 +78,6 @@ def _pictures(found: Validation) -> Iterator[tuple[str, Figure]]:
         yield "sizes", _sizes({place: of for place, of in sizes.items() if len(of)})
 
 
-def _noted(picture: Figure, note: str = NOTE) -> Figure:
-    picture.supxlabel(note, fontsize=6.5, color="#444444", x=0.01, ha="left")
-    return picture
-
-
 # --- every figure beside its target --------------------------------------------------------------------
 
 
@@ -79,7 +86,7 @@ def _patterns(found: Validation) -> Figure:
     rows = [(of.pattern.id, one) for of in found.patterns for one in of.found]
     picture = Figure(figsize=(7.6, 0.24 * len(rows) + 1.5), layout="constrained")
     axes = picture.subplots()
-    axes.axvspan(-0.5, 0.5, color="#F0F0F0", zorder=0)
+    axes.axvspan(-0.5, 0.5, color=PALE, zorder=0)
     axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
     for number, (_, one) in enumerate(rows):
         _draw_row(axes, number, one)
@@ -91,7 +98,7 @@ def _patterns(found: Validation) -> Figure:
     for verdict, colour in COLOURS.items():
         axes.plot([], [], color=colour, marker="o", markersize=4, label=verdict)
     picture.legend(loc="outside upper right", ncols=len(COLOURS))
-    return _noted(picture, f"Orange: the target (a bound points to where it is met). Grey: one greatest width. {NOTE}")
+    return noted(picture, f"Orange: the target (a bound points to where it is met). Grey: one greatest width. {NOTE}")
 
 
 def _draw_row(axes: Axes, number: int, one: Found) -> None:
@@ -139,9 +146,8 @@ def _battle(runs: Sequence[Seen]) -> Figure:
     for axes in (killed, control, tripoli):
         axes.axvline(_day(ASSAULT), color=GREY, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
         axes.legend(loc="center right")
-    _dated(tripoli)
-    picture.suptitle("The battle: median, middle 50 % and 80 % of the runs", x=0.01, ha="left", fontweight="bold")
-    return _noted(picture)
+    dated(tripoli)
+    return noted(titled(picture, "The battle: median, middle 50 % and 80 % of the runs"), NOTE)
 
 
 def _rounds(runs: Sequence[Seen]) -> Figure:
@@ -152,14 +158,13 @@ def _rounds(runs: Sequence[Seen]) -> Figure:
     _fan(added, whole, "added", "killed in Tripoli, added up")
     _mark(added, date(2013, 3, 24), 91.5, "87 to 96 (press)", "s")
     added.legend(loc="upper left")
-    _dated(added)
+    dated(added)
     many = [len(seen["rounds"]) for seen in runs]
     rounds.hist(many, bins=np.arange(0, max([*many, 12]) + 2) - 0.5, color=RUNS, alpha=0.6)
     rounds.axvline(10, color=RECORD, label="10 in the record")
     rounds.set(xlabel="rounds of fighting in a run", ylabel="runs")
     rounds.legend()
-    picture.suptitle("Tripoli: median, middle 50 % and 80 % of the runs", x=0.01, ha="left", fontweight="bold")
-    return _noted(picture)
+    return noted(titled(picture, "Tripoli: median, middle 50 % and 80 % of the runs"), NOTE)
 
 
 def _fan(axes: Axes, runs: Sequence[Seen], key: str, title: str) -> None:
@@ -180,12 +185,6 @@ def _mark(axes: Axes, day: date, height: float, label: str, marker: str) -> None
     axes.plot([_day(day)], [height], color=RECORD, marker=marker, linestyle="none", markersize=5, label=label, zorder=5)
 
 
-def _dated(axes: Axes) -> None:
-    locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-
-
 def _day(day: date) -> Any:
     return np.datetime64(day, "D")
 
@@ -204,7 +203,7 @@ def _sizes(sizes: dict[str, NDArray[np.int64]]) -> Figure:
         _draw_tail(axes, values)
         axes.set(title=place, xlabel="killed in an event (one dyad, place and day)", ylabel="share at least as large")
         axes.legend(loc="lower left")
-    return _noted(picture)
+    return noted(picture, NOTE)
 
 
 def _survival(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Float]:

@@ -22,7 +22,7 @@ from synthetic import book, empty_record, record_of, result_of, theatre
 from typer.testing import CliRunner
 
 import sim.cli
-from analysis import ged_files, observed, side_by_side
+from analysis import ged_files, observed, side_by_side, side_by_side_figures
 from analysis.ged_files import DEATHS, GED_COLUMNS, Circle, Wanted, days_of
 from sim.console import Refused
 from sim.measures import casualties_by_day
@@ -625,7 +625,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, folder: Path) -> Non
 def test_share_of_what_is_as_large_is_another(values: list[int]) -> None:
     at = np.array([1.0, 2.0, 3.0, 5.0, 6.0])
     expected = [sum(v >= x for v in values) / len(values) for x in at]
-    assert side_by_side.exceeding(np.array(values, dtype=float), at).tolist() == pytest.approx(expected)
+    assert side_by_side_figures.exceeding(np.array(values, dtype=float), at).tolist() == pytest.approx(expected)
 
 
 # --- the extract ---------------------------------------------------------------------------------------

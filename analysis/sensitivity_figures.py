@@ -1,6 +1,6 @@
 """Figures of a sweep for a paper: what its outcomes depend on, each as PDF and PNG.
 
-Colours are Okabe and Ito's, which people with any colour vision can tell apart; axes have units.
+Axes have units. How they look is in `analysis.pictures`.
 """
 
 from __future__ import annotations
@@ -9,32 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.pictures import GREY, INK, PALETTE, RECORD, RUNS, saved, titled
 from analysis.sensitivity import SHOWN_REPLICATES, Luck, Sensitivity, main_index
 from analysis.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#666666")
-STYLE: Any = {
-    "font.size": 8.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.titlesize": 9.0,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "legend.fontsize": 7.0,
-    "savefig.dpi": 200,
-    "pdf.fonttype": 42,  # letters that an editor can change
-}
-FORMATS = ("pdf", "png")
+KINDS = ("pdf", "png")
 MOST_PARAMETERS = 12
 MOST_LINES = 8
 STRATA = 12
@@ -43,17 +30,14 @@ WIDE, PANEL = 7.0, 2.3  # inches
 
 def draw(store: Store, found: Sensitivity, folder: Path) -> list[Path]:
     """Draw every figure that a design allows, for each measure; return the files."""
-    files: list[Path] = []
-    with mpl.rc_context(STYLE):
-        for measure in dict.fromkeys(found.indices["measure"]):
-            rows = found.indices[found.indices["measure"] == measure]
-            for name, figure in _figures(store, found, str(measure), rows):
-                figure.suptitle(f"{store.plan['title']}: {_label(store, str(measure))}", x=0.01, ha="left", fontsize=9)
-                for ending in FORMATS:
-                    file = folder / f"{name}-{measure}.{ending}"
-                    figure.savefig(file)
-                    files.append(file)
-    return files
+    return saved(_pictures(store, found), folder, KINDS)
+
+
+def _pictures(store: Store, found: Sensitivity) -> Iterator[tuple[str, Figure]]:
+    for measure in map(str, dict.fromkeys(found.indices["measure"])):
+        rows = found.indices[found.indices["measure"] == measure]
+        for name, figure in _figures(store, found, measure, rows):
+            yield f"{name}-{measure}", titled(figure, f"{store.plan['title']}: {_label(store, measure)}")
 
 
 def _figures(store: Store, found: Sensitivity, measure: str, rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -98,10 +82,10 @@ def _bars(rows: pd.DataFrame, order: list[str], indices: tuple[str, ...], label:
         places = [(n + 0.36 * (number - 0.5), path) for n, path in enumerate(order) if path in own.index]
         at, chosen = [place for place, _ in places], own.loc[[path for _, path in places]]
         axes.barh(at, chosen["estimate"], height=0.34, color=PALETTE[number], label=index)
-        axes.errorbar(chosen["estimate"], at, xerr=_bars_of(chosen), fmt="none", ecolor="#222222", elinewidth=0.8)
+        axes.errorbar(chosen["estimate"], at, xerr=_bars_of(chosen), fmt="none", ecolor=INK, elinewidth=0.8)
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
-    axes.axvline(0.0, color="#222222", linewidth=0.6)
+    axes.axvline(0.0, color=INK, linewidth=0.6)
     axes.set_xlabel(label)
     axes.legend(loc="lower right")
     return figure
@@ -122,7 +106,7 @@ def _plane(rows: pd.DataFrame, order: list[str], unit: str) -> Figure:
         x, y = sizes.loc[path, "estimate"], spreads.loc[path, "estimate"]
         axes.errorbar([x], [y], xerr=_bars_of(sizes.loc[[path]]), fmt="o", color=colour, markersize=4, label=path)
     limit = max(float(sizes["estimate"].max()), float(spreads["estimate"].max()), 1e-12)
-    axes.plot([0.0, limit], [0.0, limit], color="#999999", linewidth=0.6, linestyle="--")
+    axes.plot([0.0, limit], [0.0, limit], color=GREY, linewidth=0.6, linestyle="--")
     axes.set_xlabel(f"mean size of the effect over the range ({unit})")
     axes.set_ylabel(f"spread of the effect ({unit})")
     axes.legend()
@@ -133,18 +117,16 @@ def _tornado(rows: pd.DataFrame, order: list[str], unit: str) -> Figure:
     figure, (axes,) = _figure(0.8 + 0.3 * len(order))
     for number, path in enumerate(order):
         own = rows[rows["parameter"] == path]
-        colours = [PALETTE[0] if value < 0.0 else PALETTE[1] for value in own["estimate"]]
+        colours = [RUNS if value < 0.0 else RECORD for value in own["estimate"]]
         axes.barh([number] * len(own), own["estimate"], height=0.6, color=colours, alpha=0.7)
-        axes.errorbar(
-            own["estimate"], [number] * len(own), xerr=_bars_of(own), fmt="none", ecolor="#222222", elinewidth=0.8
-        )
+        axes.errorbar(own["estimate"], [number] * len(own), xerr=_bars_of(own), fmt="none", ecolor=INK, elinewidth=0.8)
         for value, at in zip(own["value"], own["estimate"], strict=True):
             if at == 0.0:
                 continue  # no bar to put a name to
             axes.annotate(_short(value), (at, number + 0.38), fontsize=6, ha="center", va="center", color="#444444")
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
-    axes.axvline(0.0, color="#222222", linewidth=0.6)
+    axes.axvline(0.0, color=INK, linewidth=0.6)
     axes.set_xlabel(f"difference from the base ({unit})")
     return figure
 
@@ -189,8 +171,8 @@ def _scatter(store: Store, measure: str, order: list[str]) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(5))
             if about[path]["log"]:
                 axes.set_xscale("log")
-        axes.plot(at, outcome, ".", color=PALETTE[0], alpha=0.25, markersize=3, rasterized=True)
-        axes.plot(trend.index, trend.to_numpy(), color=PALETTE[1], marker="o", markersize=3, linewidth=1.2)
+        axes.plot(at, outcome, ".", color=RUNS, alpha=0.25, markersize=3, rasterized=True)
+        axes.plot(trend.index, trend.to_numpy(), color=RECORD, marker="o", markersize=3, linewidth=1.2)
         unit = about[path]["unit"]
         axes.set_xlabel(f"{path} ({unit})" if unit else path, fontsize=6.5)
         axes.set_ylabel(store.unit(measure), fontsize=6.5)
@@ -201,11 +183,9 @@ def _scatter(store: Store, measure: str, order: list[str]) -> Figure:
 
 def _replicates(luck: Luck, unit: str) -> Figure:
     figure, (axes,) = _figure(2.6)
-    axes.plot(
-        SHOWN_REPLICATES, [luck.half_width(n) for n in SHOWN_REPLICATES], color=PALETTE[0], marker="o", markersize=3
-    )
+    axes.plot(SHOWN_REPLICATES, [luck.half_width(n) for n in SHOWN_REPLICATES], color=RUNS, marker="o", markersize=3)
     label = f"{luck.width:.3g} of the mean"
-    axes.axhline(luck.width * abs(luck.mean), color=PALETTE[1], linewidth=0.8, linestyle="--", label=label)
+    axes.axhline(luck.width * abs(luck.mean), color=RECORD, linewidth=0.8, linestyle="--", label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("replicates")
