@@ -5,11 +5,9 @@
 
 The effect of the event is worked out for every set of the channels that the scenario has on, the others switched off:
 each time a world with the event and one without, with the same luck, the second a branch of the first from the hour
-of the event. A channel's share is its Shapley value (Shapley 1953): what it adds to a set of channels that is already
-there, mean over all orders in which they may come. Shares and what comes by no channel add up to the whole effect;
-what is not a channel's own, alone, is interaction.
-
-    share = sum over sets S without it of  |S|! (n - |S| - 1)! / n!  (effect of S and it - effect of S)
+of the event. A channel's share is its Shapley value (`analysis.shapley`): what it adds to a set of channels that is
+already there, mean over all orders in which they may come. Shares and what comes by no channel add up to the whole
+effect; what is not a channel's own, alone, is interaction.
 
 Every set is run with the same seeds and the same draws of the parameters, so each seed of each draw has its own exact
 shares. Their variance is split (one-way analysis of variance, draws by seeds): the seeds' part is the error that more
@@ -26,13 +24,10 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
-from itertools import pairwise
-from math import factorial, isfinite
 from pathlib import Path
-from textwrap import fill
 from time import monotonic
 from typing import Annotated, Any, NamedTuple
 
@@ -41,10 +36,12 @@ import typer
 from numpy.typing import NDArray
 
 from analysis import keeping
-from analysis.counterfactual import LEVEL, MEASURES, SUMS, Key, asked_for, observed
+from analysis.attribution_report import FORMAT, as_dict, told
+from analysis.attribution_samples import inseparable, samples_of
+from analysis.identity import model_version
 from analysis.keeping import Lines
-from analysis.priors import PRIORS, Prior
-from analysis.store import model_version
+from analysis.outcomes import MEASURES, SUMS, Key, asked_for, observed
+from analysis.shapley import Estimate, along_orders, estimate, merged, shapley
 from analysis.workers import Collected, each, whole
 from sim import posterior
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
@@ -53,9 +50,7 @@ from sim.runs import resume, run
 from sim.scenario import Scenario, assignments
 
 Float = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-FORMAT = "spillover-attribution-1"
 RUNS_FILE, JSON_FILE, TABLE_FILE = "runs.jsonl", "attribution.json", "table.txt"
 
 USUAL = ("killed", "wounded", "mobilised_peak", "days_with_fighting")
@@ -63,14 +58,12 @@ MOST_EXACT = 7
 """Channels up to which all their sets are run; beyond, sampled orders of them."""
 ORDERS = 64
 """Orders that are sampled then, half of them the others reversed."""
+LUCK = 7
+"""Seed of the orders, so that a run that was stopped goes on with the same."""
 USUAL_SEEDS, USUAL_PAIRS, MOST_DRAWS = 2, 1_536, 48
 """Seeds of each draw, pairs of runs in all, and draws, unless told: half an hour on two processors."""
 SEEDS_APART = 1_000
 """Between the first seeds of two draws."""
-LUCK = 7
-TOLD, TOGETHER = 0.3, 0.5
-"""Contraction from which the samples tell a weight, and correlation from which they tell two only together."""
-SPREAD_OF_FLAT = 12.0**-0.5
 
 
 # --- what is asked -----------------------------------------------------------------------------------------------
@@ -238,99 +231,7 @@ def _orders(channels: int, number: int) -> Iterator[tuple[int, ...]]:
         yield order[::-1]
 
 
-def draws_of_priors(scenario: Scenario, number: int) -> list[Sample]:
-    """Draw parameters from their priors, spread over the ranges; those that the scenario does not have are left out."""
-    from scipy.stats.qmc import LatinHypercube
-
-    from analysis.priors import drawn
-
-    shares = LatinHypercube(len(PRIORS), rng=np.random.default_rng(LUCK)).random(number)
-    return [posterior.fitting(sample, scenario) for sample in drawn(shares)]
-
-
 # --- shares ------------------------------------------------------------------------------------------------------
-
-
-def shapley(effects: Float) -> Float:
-    """Return exact Shapley values (…, players) of effects of all sets of players (…, 2^players), as bits."""
-    sets = effects.shape[-1]
-    players = sets.bit_length() - 1
-    if sets != 2**players:
-        raise ValueError(f"the effects of all sets of players are needed, not of {sets}")
-    members = np.arange(sets)
-    sizes = np.array([int(number).bit_count() for number in members])
-    shares = np.empty((*effects.shape[:-1], players))
-    for i in range(players):
-        without = members[(members >> i & 1) == 0]
-        weight = np.array([factorial(s) * factorial(players - s - 1) for s in sizes[without]]) / factorial(players)
-        shares[..., i] = (effects[..., without | 1 << i] - effects[..., without]) @ weight
-    return shares
-
-
-def along_orders(effects: Float, sets: Sequence[int], orders: Sequence[Sequence[int]]) -> Float:
-    """Return what each player adds in each order, (orders, …, players), of effects of some sets (…, sets)."""
-    at = {members: number for number, members in enumerate(sets)}
-    added = np.zeros((len(orders), *effects.shape[:-1], len(orders[0])))
-    for n, order in enumerate(orders):
-        prefixes = [at[sum(1 << i for i in order[:size])] for size in range(len(order) + 1)]
-        for player, (before, after) in zip(order, pairwise(prefixes), strict=True):
-            added[n, ..., player] = effects[..., after] - effects[..., before]
-    return added
-
-
-def merged(effects: Float, groups: Sequence[Sequence[int]]) -> Float:
-    """Return the effects (…, 2^groups) of sets of groups that come and go together, of those of all sets of players."""
-    masks = [sum(1 << i for i in group) for group in groups]
-    sets = [sum(mask for g, mask in enumerate(masks) if chosen >> g & 1) for chosen in range(2 ** len(groups))]
-    return np.asarray(effects[..., sets])
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over draws and seeds, with the two parts of what is not known of it; NaN where it cannot be told."""
-
-    mean: float
-    low: float
-    high: float
-    seeds: float  # half width that the luck of so few seeds leaves
-    parameters: float  # half width that the parameters leave
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Return the estimate for JSON."""
-        return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
-
-
-def estimate(values: Float, level: float = LEVEL) -> Estimate:
-    """Split the variance of values (draws, seeds), and return their mean with its interval."""
-    from scipy.stats import t
-
-    draws, seeds = values.shape
-    mean = float(values.mean())
-
-    def half(variance: float, freedom: float) -> float:
-        return float(t.ppf(0.5 + level / 2.0, freedom) * np.sqrt(variance)) if freedom > 0 else float("nan")
-
-    within = float(values.var(axis=1, ddof=1).mean()) if seeds > 1 else float("nan")
-    luck = within / values.size
-    if draws == 1:
-        reach = half(luck, seeds - 1)
-        return Estimate(mean, mean - reach, mean + reach, reach, float("nan"))
-    between = float(values.mean(axis=1).var(ddof=1))  # of the means of draws: the parameters' and a part of the luck
-    if seeds == 1:
-        reach = half(between * (1.0 + 1.0 / draws), draws - 1)
-        return Estimate(mean, mean - reach, mean + reach, float("nan"), float("nan"))
-    own = max(0.0, between - within / seeds)
-    both = own * (1.0 + 1.0 / draws) + luck
-    reach = half(both, _freedom(both, between, within, draws, seeds) if own else draws * (seeds - 1))
-    return Estimate(
-        mean, mean - reach, mean + reach, half(luck, draws * (seeds - 1)), half(own * (1.0 + 1.0 / draws), draws - 1)
-    )
-
-
-def _freedom(both: float, between: float, within: float, draws: int, seeds: int) -> float:
-    """Return the degrees of freedom of a variance made of two (Satterthwaite 1946, Biometrics Bulletin 2:110)."""
-    parts = ((between * (1.0 + 1.0 / draws)) ** 2 / (draws - 1), (within / seeds) ** 2 / (draws * (seeds - 1)))
-    return max(1.0, both**2 / sum(parts))
 
 
 @dataclass(frozen=True)
@@ -443,46 +344,6 @@ class Attribution:
             yield Share(self.inseparable[g], estimate(together[..., g]), self._alone(effects, group))
 
 
-def inseparable(channels: Sequence[str], samples: Sequence[Sample], samples_are: str) -> list[tuple[str, ...]]:
-    """Return channels in groups: those whose weight no record tells, and those whose weights it tells only together.
-
-    A weight is told where its samples are clearly narrower than its prior. Draws of the priors, and a scenario's own
-    values, hold nothing of any record.
-    """
-    held = samples_are not in (OF_PRIORS, OWN_VALUES)
-    told = [name for name in channels if held and _contraction(f"channels.{name}.weight", samples) >= TOLD]
-    groups = [[name] for name in told]
-    if untold := [name for name in channels if name not in told]:
-        groups.append(untold)
-    for group in list(groups):
-        for other in groups:
-            both = group is not other and group[0] in told and other[0] in told
-            if both and any(_tied(a, b, samples) for a in group for b in other):
-                groups = [one for one in groups if one not in (group, other)] + [group + other]
-                break
-    ordered = [tuple(name for name in channels if name in group) for group in groups]
-    return sorted(ordered, key=lambda group: channels.index(group[0]))
-
-
-def _contraction(path: str, samples: Sequence[Sample]) -> float:
-    """Return how much narrower samples of a parameter are than its prior; nothing where it has none."""
-    prior: Prior | None = next((one for one in PRIORS if one.path == path), None)
-    values = np.array([sample[path] for sample in samples if path in sample])
-    if prior is None or len(values) < 2:
-        return 0.0
-    return float(1.0 - prior.share(values).std(ddof=1) / SPREAD_OF_FLAT)
-
-
-def _tied(a: str, b: str, samples: Sequence[Sample]) -> bool:
-    columns = np.array([[sample[f"channels.{name}.weight"] for name in (a, b)] for sample in samples])
-    if len(columns) < 3 or not columns.std(axis=0).all():
-        return False
-    return bool(abs(np.corrcoef(columns.T)[0, 1]) >= TOGETHER)
-
-
-OF_PRIORS, OWN_VALUES = "priors", "scenario"
-
-
 # --- running -----------------------------------------------------------------------------------------------------
 
 
@@ -572,109 +433,6 @@ def _cost(question: Question, missing: int, seconds: float, workers: int) -> str
     return f"{planned}{on_file}: about {minutes:.1f} minutes with {workers} workers ({seconds:.2g} s a pair)"
 
 
-# --- telling -----------------------------------------------------------------------------------------------------
-
-ROW = "  {:28}{:>9}  {:>19}{:>10}{:>12}{:>9}{:>13}{:>8}"
-WIDTH = 112
-
-
-def conditional_on(found: Attribution) -> str:
-    """Say what the shares hold under."""
-    asked = found.question
-    parameters = {
-        OF_PRIORS: f"on {len(asked.samples)} draws from the priors of its parameters, which no record has narrowed",
-        OWN_VALUES: "on the scenario's own parameters, taken as if they were known",
-    }.get(asked.samples_are, f"on {len(asked.samples)} samples of its parameters from {asked.samples_are}")
-    apart = [" and ".join(group) for group in found.inseparable if len(group) > 1]
-    groups = "; ".join(apart)
-    cannot = f" What was recorded cannot tell apart: {groups}. Below they are also shown merged." if apart else ""
-    return (
-        f"Conditional on the model as it is, {parameters}, and on {asked.scenario.id} being otherwise as it was. A "
-        f"channel's share is what it adds in the model, not what was observed.{cannot}"
-    )
-
-
-def as_dict(found: Attribution) -> dict[str, Any]:
-    """Return the attribution for JSON."""
-    asked = found.question
-    return {
-        "format": FORMAT, "conditional_on": conditional_on(found), "scenario": asked.scenario.id,
-        "without": asked.event, "channels": list(asked.channels), "exact": not asked.orders,
-        "sets": len(asked.sets), "seeds": asked.seeds, "draws": len(asked.samples), "parameters": asked.samples_are,
-        "inseparable": [list(group) for group in found.inseparable], "level": LEVEL,
-        "measures": [
-            {
-                "measure": split.key.measure, "place": split.key.place, "community": split.key.community,
-                "unit": MEASURES[split.key.measure].unit, "with": split.having, "without": split.lacking,
-                "total": split.total.as_dict(), "direct": split.direct.as_dict(),
-                "shares": [one.as_dict(split.total.mean) for one in split.shares],
-                "merged": [one.as_dict(split.total.mean) for one in split.merged],
-                "interaction": split.interaction, "efficiency_error": split.error,
-            }
-            for split in found.splits
-        ],
-    }  # fmt: skip
-
-
-def told(found: Attribution) -> str:
-    """Return the attribution for a person."""
-    asked = found.question
-    lines = [fill(conditional_on(found), WIDTH), ""]
-    spec = asked.scenario.file.events[asked.event]
-    lines.append(f"{asked.scenario.title} ({asked.scenario.id}) with and without: {spec.text}")
-    for split in found.splits:
-        where = ", ".join(part for part in split.key[1:] if part) or "everywhere"
-        lines += ["", f"{MEASURES[split.key.measure].doc}, {where}: {_short(split.having)} with it, "
-                      f"{_short(split.lacking)} without ({MEASURES[split.key.measure].unit})"]  # fmt: skip
-        lines.append(ROW.format("by", "share", f"{LEVEL:.0%}", "± seeds", "± params", "alone", "interaction", "of all"))
-        lines += [_row(", ".join(one.channels), one, split.total.mean) for one in split.shares]
-        together = [one for one in split.merged if len(one.channels) > 1]
-        for one in together:
-            lines += [f"  {', '.join(one.channels)}"] if len(one.channels) < len(asked.channels) else []
-            name = "all channels together" if len(one.channels) == len(asked.channels) else "  together"
-            lines.append(_row(name, one, split.total.mean))
-        lines.append(_plain_row("no channel", split.direct, split.total.mean))
-        lines.append(_plain_row("the whole effect", split.total, split.total.mean))
-        if split.total.low <= 0.0 <= split.total.high:
-            lines.append("  The whole effect is indistinguishable from zero.")
-    how = "every set of channels" if not asked.orders else f"{len(asked.orders)} sampled orders of the channels"
-    worst = max((split.error for split in found.splits), default=0.0)
-    carries = (
-        f"The {LEVEL:.0%} interval carries the luck of the seeds and the parameters; ± seeds is what more seeds would "
-        "take away, ± params what only knowing the parameters would."
-        if len(asked.samples) > 1
-        else f"The {LEVEL:.0%} interval carries the luck of the seeds alone: one draw takes the parameters as known."
-    )
-    notes = [
-        f"Shapley values over {how}; parts add up to the whole within {worst:.1g}. {carries} Alone: the channel with "
-        "no other on; interaction: what it adds beyond that.",
-        "Runs of a simulation, not a forecast.",
-    ]
-    return "\n".join(line.rstrip() for line in [*lines, "", *(fill(note, WIDTH) for note in notes)])
-
-
-def _row(name: str, one: Share, total: float) -> str:
-    return _numbers(name, one.share, total, _short(one.alone), _short(one.interaction))
-
-
-def _plain_row(name: str, one: Estimate, total: float) -> str:
-    return _numbers(name, one, total, "", "")
-
-
-def _numbers(name: str, one: Estimate, total: float, alone: str, interaction: str) -> str:
-    ends = f"{_short(one.low)} to {_short(one.high)}" if isfinite(one.low) else "-"
-    of_all = f"{one.mean / total:.0%}" if total else "-"
-    return ROW.format(
-        name, _short(one.mean), ends, _short(one.seeds), _short(one.parameters), alone, interaction, of_all
-    )
-
-
-def _short(value: float) -> str:
-    if not isfinite(value):
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
-
-
 def keep(found: Attribution, folder: Path) -> None:
     """Write the attribution and its figures into a folder."""
     from analysis.counterfactual_figures import waterfalls
@@ -728,7 +486,7 @@ def attribute(
     if chosen.model != "theatre":
         raise Refused(f"{chosen.id}: a run of the model '{chosen.model}' has no channels")
     number = draws or _as_many_as_fit(len(channels_on(chosen)), seeds)
-    drawn, are = _samples(chosen, samples, number)
+    drawn, are = samples_of(chosen, samples, number)
     question = asked(chosen, without, measure or (), drawn, are, seeds, orders)
     with stoppable() as stopped:
         try:
@@ -752,11 +510,3 @@ def _as_many_as_fit(channels: int, seeds: int) -> int:
     """Return the draws whose runs take half an hour on two processors."""
     sets = 2**channels if channels <= MOST_EXACT else ORDERS * (channels - 1) + 2
     return max(2, min(MOST_DRAWS, USUAL_PAIRS // (sets * seeds)))
-
-
-def _samples(scenario: Scenario, file: Path | None, number: int) -> tuple[list[Sample], str]:
-    """Return one set of parameters a draw, and where they come from."""
-    if file is not None:
-        known = posterior.load(file, (scenario,))
-        return [known[i * len(known) // number] for i in range(number)], file.name
-    return ([{}], OWN_VALUES) if number == 1 else (draws_of_priors(scenario, number), OF_PRIORS)

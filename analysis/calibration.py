@@ -39,11 +39,11 @@ from numpy.typing import NDArray
 from scipy.stats.qmc import LatinHypercube
 
 from analysis import inference, keeping, observations
+from analysis.identity import model_version
 from analysis.inference import Posterior, Proposal, Recovery
 from analysis.keeping import Lines
 from analysis.patterns import PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
-from analysis.store import model_version
 from analysis.workers import Failure, each, gathered, whole
 from sim import posterior
 from sim.console import DONE, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable

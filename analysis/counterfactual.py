@@ -21,15 +21,11 @@ pairs do for the same interval):
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from math import isfinite
 from pathlib import Path
-from textwrap import fill
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -37,188 +33,33 @@ import typer
 from numpy.typing import NDArray
 
 from analysis import keeping
+from analysis.counterfactual_report import FORMAT, as_dict, every_pair, told
+from analysis.outcomes import MEASURES, Key, Observed, asked_for, covers, observed, places_of
+from analysis.paired import (
+    FEWEST_FOR_BOOTSTRAP,
+    MEASURED_ON,
+    NO_FACTOR,
+    Factor,
+    factor_of,
+    interval,
+    or_none,
+    ratios,
+    variance,
+)
 from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, nearest, stoppable
-from sim.measures import Columns, rounds_of_fighting
+from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, stoppable
 from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario, assignments
 
 Float = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-FORMAT = "spillover-comparison-1"
 JSON_FILE, TABLE_FILE, PAIRS_FILE = "comparison.json", "table.txt", "pairs.csv"
 
-LEVEL = 0.95
-RESAMPLES = 4_000
-FEWEST_FOR_BOOTSTRAP = 20
-LUCK = 20_130_519
-"""Seed of the resampling, so that the same runs give the same intervals."""
+USUAL = ("killed", "wounded", "displaced", "mobilised_peak", "days_with_fighting")
 SHARED = 40
 """Pairs on which a shared stream is tried: each costs one more run."""
-NOTHING = 1e-12
-"""What rounding leaves of a difference between counts."""
-MEASURED_ON = 8
-"""Pairs below which a ratio of variances says nothing."""
-
-
-# --- what is observed of one run -------------------------------------------------------------------------------
-
-
-class Key(NamedTuple):
-    """A measure in one place and community; "" for all of them."""
-
-    measure: str
-    place: str = ""
-    community: str = ""
-
-    @property
-    def name(self) -> str:
-        return ".".join(part for part in self if part)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What is compared: one number for each place and community, and how it came about day by day in each place."""
-
-    unit: str
-    doc: str
-    of: Callable[[Result], dict[tuple[str, str], float]]
-    daily: Callable[[Columns, str], Float] | None = None
-
-
-def _counted(measure: str) -> Callable[[Result], dict[tuple[str, str], float]]:
-    def of(result: Result) -> dict[tuple[str, str], float]:
-        counts = result.columns.counts(measure, "place", "community")
-        return {(place, community): float(number) for (place, community), number in counts.items()}
-
-    return of
-
-
-def _killed_so_far(measure: str) -> Callable[[Columns, str], Float]:
-    def daily(columns: Columns, place: str) -> Float:
-        return np.cumsum(_of_place(columns, measure, place, columns.daily(measure)))
-
-    return daily
-
-
-def _of_place(columns: Columns, measure: str, place: str, table: Float) -> Float:
-    """Add up those columns of a measure's table (…, columns) that are of a place."""
-    return np.asarray(table[:, [where == place for (where,) in columns.keys(measure, "place")]].sum(axis=1))
-
-
-def _displaced(result: Result) -> dict[tuple[str, str], float]:
-    last = result.columns.last("displaced", "place", "community")
-    return {(place, community): number for (place, community), number in last.items()}
-
-
-def _level(measure: str) -> Callable[[Columns, str], Float]:
-    def daily(columns: Columns, place: str) -> Float:
-        return _of_place(columns, measure, place, columns.levels(measure)[columns.day_ends])
-
-    return daily
-
-
-def _mobilised_peak(result: Result) -> dict[tuple[str, str], float]:
-    keys, levels = result.columns.keys("mobilised", "place", "community"), result.columns.levels("mobilised")
-    peaks: dict[tuple[str, str], float] = {}
-    for place, community in dict.fromkeys([*keys, *((place, "") for place, _ in keys)]):
-        own = [where == place and community in ("", of) for where, of in keys]
-        peaks[place, community] = float(levels[:, own].sum(axis=1).max(initial=0.0))
-    return peaks
-
-
-def _days_with_fighting(result: Result) -> dict[tuple[str, str], float]:
-    hurt = _hurt_by_day(result.columns)
-    days = {key: float((numbers > 0).sum()) for key, numbers in hurt.items()}
-    for place in dict.fromkeys(place for place, _ in hurt):
-        together = np.sum([numbers for (of, _), numbers in hurt.items() if of == place], axis=0)
-        days[place, ""] = float((together > 0).sum())
-    return days
-
-
-def _hurt_by_day(columns: Columns) -> dict[tuple[str, str], Float]:
-    hurt: dict[tuple[str, str], Float] = {}
-    for measure in ("killed", "wounded"):
-        for (place, community), numbers in zip(
-            columns.keys(measure, "place", "community"), columns.daily(measure).T, strict=True
-        ):
-            hurt[place, community] = hurt.get((place, community), 0.0) + numbers
-    return hurt
-
-
-def _fighting_so_far(columns: Columns, place: str) -> Float:
-    hurt = sum(_of_place(columns, measure, place, columns.daily(measure)) for measure in ("killed", "wounded"))
-    return np.cumsum(np.asarray(hurt) > 0).astype(np.float64)
-
-
-def _rounds(result: Result) -> dict[tuple[str, str], float]:
-    return {(place, ""): float(number) for place, number in rounds_of_fighting(result).items()}
-
-
-MEASURES: dict[str, Measure] = {
-    "killed": Measure("people", "killed, combatants included", _counted("killed"), _killed_so_far("killed")),
-    "wounded": Measure("people", "wounded, combatants included", _counted("wounded"), _killed_so_far("wounded")),
-    "displaced": Measure("people", "residents away from home as the run ends", _displaced, _level("displaced")),
-    "mobilised_peak": Measure(
-        "people", "most residents mobilised at one time", _mobilised_peak, _level("mobilised")
-    ),
-    "days_with_fighting": Measure(
-        "d", "days on which anybody is killed or wounded", _days_with_fighting, _fighting_so_far
-    ),
-    "rounds_of_fighting": Measure("1", "rounds, as the scenario tells them apart", _rounds),
-}  # fmt: skip
-USUAL = ("killed", "wounded", "displaced", "mobilised_peak", "days_with_fighting")
-SUMS = ("killed", "wounded", "displaced")
-"""Measures whose value in a place, and in all of them, is the sum over communities, and over places."""
-
-Observed = dict[Key, float]
-
-
-def observed(result: Result, measures: Iterable[str]) -> Observed:
-    """Return measures by place and community, the sums over them with ""."""
-    found: Observed = {}
-    for measure in measures:
-        values = MEASURES[measure].of(result)
-        if measure in SUMS:
-            for place in dict.fromkeys(place for place, _ in values):
-                values[place, ""] = sum(number for (of, _), number in values.items() if of == place)
-            values["", ""] = sum(number for (place, community), number in values.items() if place and not community)
-        found |= {Key(measure, *of): number for of, number in values.items()}
-    return found
-
-
-def asked_for(names: Sequence[str], *scenarios: Scenario) -> list[Key]:
-    """Read `measure`, `measure.place` or `measure.place.community`; refuse what there is none of."""
-    places = [place for scenario in scenarios for place in _places_of(scenario)]
-    communities = [name for scenario in scenarios for name in getattr(scenario.file, "communities", {})]
-    asked, faults = [], []
-    for name in names:
-        measure, *of = name.split(".")
-        if measure not in MEASURES:
-            faults.append(f"--measure {name}: no measure '{measure}'.{nearest(measure, MEASURES)}{_listed(MEASURES)}")
-        elif len(of) > 2:
-            faults.append(f"--measure {name}: allowed are MEASURE, MEASURE.PLACE and MEASURE.PLACE.COMMUNITY")
-        elif of and of[0] not in places:
-            faults.append(f"--measure {name}: no place '{of[0]}'.{nearest(of[0], places)}")
-        elif of[1:] and of[1] not in communities:
-            faults.append(f"--measure {name}: no community '{of[1]}'.{nearest(of[1], communities)}")
-        else:
-            asked.append(Key(measure, *of))
-    if faults:
-        raise Refused(*faults)
-    return asked
-
-
-def _listed(names: Iterable[str]) -> str:
-    return f" There are {', '.join(names)}."
-
-
-def _covers(asked: Key, key: Key) -> bool:
-    """Say whether a row is one of those that were asked for."""
-    return all(not wanted or wanted == given for wanted, given in zip(asked, key, strict=True))
 
 
 # --- one pair --------------------------------------------------------------------------------------------------
@@ -280,7 +121,7 @@ def same(a: Result, b: Result) -> bool:
 
 
 def _by_day(a: Result, b: Result, measures: Iterable[str]) -> dict[tuple[str, str], Float]:
-    places = [place for place in _places_of(a.scenario) if place in _places_of(b.scenario)]
+    places = [place for place in places_of(a.scenario) if place in places_of(b.scenario)]
     found = {}
     for measure in measures:
         daily = MEASURES[measure].daily
@@ -288,10 +129,6 @@ def _by_day(a: Result, b: Result, measures: Iterable[str]) -> dict[tuple[str, st
             for place in places:
                 found[measure, place] = daily(a.columns, place) - daily(b.columns, place)
     return found
-
-
-def _places_of(scenario: Scenario) -> list[str]:
-    return list(getattr(scenario.file, "places", {}))
 
 
 def _hurt(a: Result, b: Result, least: int) -> dict[str, Hurt]:
@@ -310,119 +147,6 @@ def _hurt(a: Result, b: Result, least: int) -> dict[str, Hurt]:
 
 
 # --- what many pairs say -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Mean differences (rows,) with their intervals."""
-
-    mean: Float
-    low: Float
-    high: Float
-    kind: str  # "bootstrap" or "t"
-
-
-def resampling(pairs: int, resamples: int = RESAMPLES) -> Float:
-    """Return the weights of pairs in resamples, (resamples, pairs)."""
-    rng = np.random.default_rng([LUCK, pairs])
-    return rng.multinomial(pairs, np.full(pairs, 1.0 / pairs), size=resamples) / pairs
-
-
-def interval(differences: Float, level: float = LEVEL) -> Interval:
-    """Return mean differences over pairs (pairs, rows), with intervals of the mean."""
-    pairs = len(differences)
-    mean = differences.mean(axis=0)
-    if pairs < FEWEST_FOR_BOOTSTRAP:
-        return _student(differences, mean, level)
-    low, high = _accelerated(differences, mean, level)
-    return Interval(mean, low, high, "bootstrap")
-
-
-def _student(differences: Float, mean: Float, level: float) -> Interval:
-    from scipy.stats import t
-
-    pairs = len(differences)
-    if pairs < 2:
-        nothing = np.full(mean.shape, np.nan)
-        return Interval(mean, nothing, nothing, "t")
-    reach = t.ppf(0.5 + level / 2.0, pairs - 1) * differences.std(axis=0, ddof=1) / np.sqrt(pairs)
-    return Interval(mean, mean - reach, mean + reach, "t")
-
-
-def _accelerated(differences: Float, mean: Float, level: float) -> tuple[Float, Float]:
-    """Return both ends of bootstrap intervals with their bias corrected, and accelerated for skew."""
-    from scipy.special import ndtr, ndtri
-
-    means = np.sort(resampling(len(differences)) @ differences, axis=0)
-    slack = 1e-9 * (1.0 + np.abs(mean))  # sums in another order differ in their last digits
-    below = (means < mean - slack).mean(axis=0) + 0.5 * (np.abs(means - mean) <= slack).mean(axis=0)
-    bias = ndtri(np.clip(below, 1.0 / len(means), 1.0 - 1.0 / len(means)))
-    centred = differences - mean
-    spread = (centred**2).sum(axis=0)
-    skew = np.divide((centred**3).sum(axis=0), 6.0 * spread**1.5, out=np.zeros_like(mean), where=spread > 0)
-    ends = []
-    for share in ((1.0 - level) / 2.0, (1.0 + level) / 2.0):
-        z = bias + ndtri(share)
-        at = ndtr(bias + z / (1.0 - skew * z)) * (len(means) - 1)
-        ends.append(
-            np.array([np.interp(p, np.arange(len(means)), column) for p, column in zip(at, means.T, strict=True)])
-        )
-    low, high = (np.clip(end, differences.min(axis=0), differences.max(axis=0)) for end in ends)
-    return low, high
-
-
-@dataclass(frozen=True)
-class Factor:
-    """How many times smaller a variance is, with its interval; None where there is none to compare."""
-
-    factor: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def helps(self) -> bool:
-        """Say whether it is more than 1 beyond doubt."""
-        return self.low is not None and self.low > 1.0
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Return the factor for JSON."""
-        return {"factor": self.factor, "low": self.low, "high": self.high}
-
-
-NO_FACTOR = Factor(None, None, None)
-
-
-Variance = Callable[[Float], Float]
-"""What takes weights of the pairs (n, pairs) and returns variances (n, rows)."""
-
-
-def ratios(larger: Variance, smaller: Variance, pairs: int) -> Float:
-    """Return ratios of variances (1 + resamples, rows): as they are, and resampled; NaN where there is nothing."""
-    weights = np.vstack([np.full((1, pairs), 1.0 / pairs), resampling(pairs)])
-    above, below = larger(weights), smaller(weights)
-    ratio = np.divide(above, below, out=np.full(above.shape, np.inf), where=below > 0)
-    return np.where(above[:1] > 0, ratio, np.nan)
-
-
-def factor_of(ratio: Float) -> Factor:
-    """Return a ratio of variances (1 + resamples,) with its interval."""
-    if np.isnan(ratio[0]):
-        return NO_FACTOR
-    cut = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(ratio[1:], [cut, 1.0 - cut], method="nearest")
-    return Factor(*(_or_none(float(x)) for x in (ratio[0], low, high)))
-
-
-def _variance(values: Float) -> Variance:
-    """Return what works out the variance of values (pairs, rows) under weights (n, pairs), (n, rows)."""
-    centred = values - values.mean(axis=0)  # no digits lost to a large mean
-    centred = np.where(np.abs(centred) < NOTHING, 0.0, centred)
-
-    def of(weights: Float) -> Float:
-        variance = weights @ centred**2 - (weights @ centred) ** 2
-        return np.asarray(np.where(variance < NOTHING, 0.0, variance))
-
-    return of
 
 
 @dataclass(frozen=True)
@@ -449,13 +173,9 @@ class Row:
         return {
             "measure": self.key.measure, "place": self.key.place, "community": self.key.community,
             "mean_a": self.mean_a, "mean_b": self.mean_b, "difference": self.difference,
-            "ci_low": _or_none(self.low), "ci_high": _or_none(self.high), "share_a_greater": self.share_a_greater,
+            "ci_low": or_none(self.low), "ci_high": or_none(self.high), "share_a_greater": self.share_a_greater,
             "indistinguishable": self.indistinguishable,
         }  # fmt: skip
-
-
-def _or_none(x: float) -> float | None:
-    return x if isfinite(x) else None
 
 
 @dataclass(frozen=True)
@@ -473,8 +193,8 @@ class Comparison:
     def keys(self) -> list[Key]:
         """The rows: what was asked for, in the order of the measures."""
         first = self.pairs[0]
-        found = [key for key in first.a if key in first.b and any(_covers(asked, key) for asked in self.asked)]
-        order = {name: number for number, name in enumerate((*MEASURES, *_places_of(self.a)))}
+        found = [key for key in first.a if key in first.b and any(covers(asked, key) for asked in self.asked)]
+        order = {name: number for number, name in enumerate((*MEASURES, *places_of(self.a)))}
         return sorted(
             found, key=lambda key: (order[key.measure], order.get(key.place, len(order)), bool(key.community))
         )
@@ -510,8 +230,8 @@ class Comparison:
         if len(self.pairs) < MEASURED_ON:
             return np.full((1, len(self.keys)), np.nan)
         a, b = self.values("a"), self.values("b")
-        of_a, of_b = _variance(a), _variance(b)
-        return ratios(lambda weights: of_a(weights) + of_b(weights), _variance(a - b), len(a))
+        of_a, of_b = variance(a), variance(b)
+        return ratios(lambda weights: of_a(weights) + of_b(weights), variance(a - b), len(a))
 
     @cached_property
     def against_shared(self) -> Float:
@@ -519,7 +239,7 @@ class Comparison:
         if len(self.tried) < MEASURED_ON:
             return np.full((1, len(self.keys)), np.nan)
         a, b, shared = (self.values(world, self.tried) for world in ("a", "b", "shared"))
-        return ratios(_variance(a - shared), _variance(a - b), len(a))
+        return ratios(variance(a - shared), variance(a - b), len(a))
 
     @property
     def tried(self) -> list[Pair]:
@@ -597,122 +317,6 @@ def comparable(a: Scenario, b: Scenario) -> None:
         raise Refused(*faults)
 
 
-# --- telling -----------------------------------------------------------------------------------------------------
-
-COLUMNS = "  {:20}{:14}{:12}{:>11}{:>11}{:>11}  {:>21}{:>8}  {}"
-WIDTH = 118
-
-
-def as_dict(found: Comparison) -> dict[str, Any]:
-    """Return the comparison for JSON."""
-    return {
-        "format": FORMAT, "a": found.a.id, "b": found.b.id, "identical": found.identical,
-        "measures": [row.as_dict() for row in found.rows if not _is_empty(row)],
-        "seeds": len(found.pairs), "interval": f"{LEVEL:.0%} {found.kind}, paired", "samples": found.samples,
-        "variance_factor": {
-            "independent_seeds": found.pooled(found.against_independent).as_dict(),
-            "shared_stream": {**found.pooled(found.against_shared).as_dict(), "seeds": len(found.tried)},
-            "by_measure": [
-                {
-                    "measure": row.key.measure, "place": row.key.place, "community": row.key.community,
-                    "independent_seeds": row.against_independent.as_dict(),
-                    "shared_stream": row.against_shared.as_dict(),
-                }
-                for row in found.rows if not _is_empty(row)
-            ],
-        },
-        "who": found.who(), "failed": found.failed,
-    }  # fmt: skip
-
-
-def _is_empty(row: Row) -> bool:
-    """Say whether nothing of it ever happened in either world."""
-    return row.mean_a == row.mean_b == row.difference == row.low == row.high == 0.0
-
-
-def told(found: Comparison) -> str:
-    """Return the comparison for a person."""
-    shown = [row for row in found.rows if not _is_empty(row)]
-    moved = [row for row in shown if not row.difference == row.low == row.high == 0.0]
-    lines = [
-        f"{found.a.title} ({found.a.id}, A) beside {found.b.title} ({found.b.id}, B): "
-        f"{len(found.pairs):,} pairs of runs with the same luck"
-        + (f", over {found.samples:,} samples of the parameters" if found.samples else ""), "",
-    ]  # fmt: skip
-    if found.identical:
-        lines += ["The two worlds are the same to the bit in every pair.", ""]
-    lines.append(COLUMNS.format("measure", "place", "community", "A", "B", "A - B", f"{LEVEL:.0%}", "A > B", ""))
-    before = ""
-    for row in moved:
-        lines += [""] if before and row.key.measure != before else []
-        before = row.key.measure
-        lines.append(_line(row))
-    if len(shown) > len(moved):
-        lines += ["", f"  {len(shown) - len(moved)} more rows are the same in A and B in every pair."]
-    notes = [_intervals(found), *_what_pairing_buys(found), *_who_differs(found)]
-    notes.append("Runs of a simulation, not a forecast: what the model says, given its parameters.")
-    return "\n".join(line.rstrip() for line in [*lines, "", *(fill(note, WIDTH) for note in notes)])
-
-
-def _line(row: Row) -> str:
-    ends = f"{_short(row.low)} to {_short(row.high)}" if isfinite(row.low) else "-"
-    note = "indistinguishable from zero" if row.indistinguishable else ""
-    return COLUMNS.format(
-        row.key.measure, row.key.place or "all", row.key.community or "all", _short(row.mean_a), _short(row.mean_b),
-        _short(row.difference), ends, f"{row.share_a_greater:.0%}", note,
-    )  # fmt: skip
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
-
-
-def _intervals(found: Comparison) -> str:
-    how = "bootstrap over pairs (BCa)" if found.kind == "bootstrap" else "Student's t over pairs"
-    rows = sum(1 for row in found.rows if not _is_empty(row))
-    return (
-        f"Intervals: {LEVEL:.0%}, of the mean difference, {how}, each for its row alone: of {rows} rows about "
-        f"{rows * (1.0 - LEVEL):.0f} would seem to differ if none did."
-    )
-
-
-def _what_pairing_buys(found: Comparison) -> list[str]:
-    """Say how many times fewer runs keyed draws need."""
-    named = (
-        (found.against_independent, "independent seeds", len(found.pairs)),
-        (found.against_shared, "same-seed pairs on one shared stream", len(found.tried)),
-    )
-    said = []
-    for ratio, what, pairs in named:
-        factor = found.pooled(ratio)
-        if factor.factor is None:
-            why = "no difference varies" if pairs >= MEASURED_ON else f"fewer than {MEASURED_ON} pairs"
-            said.append(f"Variance against {what}: not measured ({why}).")
-            continue
-        low, high = (1.0 if end is None else end for end in (factor.low, factor.high))
-        verdict = (
-            "" if low > 1.0 else " It does not help here." if high < 1.0 else " Too few pairs to tell if it helps."
-        )
-        said.append(
-            f"Variance against {what}: {_times(factor.factor)} times smaller ({_times(factor.low)} to "
-            f"{_times(factor.high)}; median over measures and places, {pairs} pairs).{verdict}"
-        )
-    return said
-
-
-def _times(factor: float | None) -> str:
-    return "infinitely many" if factor is None else f"{factor:.2g}"
-
-
-def _who_differs(found: Comparison) -> list[str]:
-    return [
-        f"Of the residents of {one['place']}, {one['harm'] if one['harm'] == 'killed' else 'killed or wounded'}: "
-        f"{one['only_a']:.3g} in A alone, {one['only_b']:.3g} in B alone, {one['both']:.3g} in both (means over pairs; "
-        "each resident is followed in both worlds)."
-        for one in found.who()
-    ]
-
-
 # --- keeping -----------------------------------------------------------------------------------------------------
 
 
@@ -726,18 +330,8 @@ def keep(found: Comparison, folder: Path) -> None:
     from analysis.counterfactual_figures import differences
 
     said = json.dumps(as_dict(found), ensure_ascii=False, indent=1)
-    texts = {PAIRS_FILE: _every_pair(found), TABLE_FILE: told(found), JSON_FILE: said}
+    texts = {PAIRS_FILE: every_pair(found), TABLE_FILE: told(found), JSON_FILE: said}
     keeping.keep(folder, texts, partial(differences, found))
-
-
-def _every_pair(found: Comparison) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["seed", "world", *(key.name for key in found.keys)])
-    for pair in found.pairs:
-        for world in ("a", "b", *(["shared"] if pair.shared else [])):
-            writer.writerow([pair.seed, world, *(f"{getattr(pair, world)[key]:g}" for key in found.keys)])
-    return table.getvalue()
 
 
 # --- the command -------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from analysis.outcomes import MEASURES
+from analysis.paired import LEVEL, interval
 from analysis.pictures import AMBER, GREY, INK, RECORD, RUNS, dated, noted, saved, titled
 
 if TYPE_CHECKING:
@@ -63,8 +65,6 @@ def _figure(found: Comparison, measure: str, places: list[str]) -> Figure:
     for axes in grid[len(places) :]:
         axes.set_axis_off()
     grid[0].legend(loc="upper left")
-    from analysis.counterfactual import LEVEL, MEASURES
-
     unit = MEASURES[measure].unit
     title = f"{found.a.title} (A) less {found.b.title} (B): {WORDS.get(measure, measure)}"
     titled(figure, f"{title} ({'days' if unit == 'd' else unit})")
@@ -76,8 +76,6 @@ def _figure(found: Comparison, measure: str, places: list[str]) -> Figure:
 
 
 def _panel(axes: Axes, found: Comparison, measure: str, place: str) -> None:
-    from analysis.counterfactual import interval
-
     table = _table(found, measure, place)
     start = np.datetime64(found.a.start.date(), "D")
     days = start + np.arange(table.shape[1])
@@ -100,8 +98,6 @@ def waterfalls(found: Attribution, folder: Path) -> list[Path]:
 
 
 def _waterfall(found: Attribution, split: Split) -> Figure:
-    from analysis.counterfactual import LEVEL, MEASURES
-
     steps = sorted(split.shares, key=lambda one: -abs(one.share.mean))
     parts = [(", ".join(one.channels), one.share) for one in steps]
     if split.direct.mean:

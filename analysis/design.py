@@ -44,7 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from analysis.store import TABLES
+from analysis.batches import TABLES
 from sim.console import LARGEST_SEED, Refused, nearest
 from sim.measures import MEASURES
 from sim.parameters import Declared, Strict, walk

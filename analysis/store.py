@@ -27,110 +27,50 @@ it go when its holder ends, however it ends.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
-import socket
 import tempfile
 import warnings
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from analysis.keeping import append
-from sim.console import Refused
-from sim.keeping import full, placed, put, sha256, sync, unfinished
+from analysis.batches import (
+    FORMAT,
+    ROW,
+    TABLES,
+    Batch,
+    Journal,
+    StoreError,
+    StoreFull,
+    as_text,
+    batch_written,
+    batches_of,
+    connected,
+    every_row_of,
+    locked,
+    names_in,
+    or_full,
+    put_aside,
+    put_entries,
+    put_table,
+    quoted,
+)  # fmt: skip
+from analysis.identity import Identity
+from sim.keeping import placed, put, sha256, sync, unfinished
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-FORMAT = 1
-TABLES = ("daily", "hourly", "incidents")
-"""What may be kept of a run beside its measures."""
 RUNS_A_BATCH = 1_000
 MOST_BATCHES = 64
 """More are written together into one when a sweep ends."""
-NUMBERS_BY = ("mesa", "numpy", "numba", "scipy")
-"""Packages whose version may change a number."""
-TELLING = (
-    "cli.py",
-    "console.py",
-    "keeping.py",
-    "posterior.py",
-    "figures.py",
-    "odd.py",
-    "claims.py",
-    "summary.py",
-    "sources.py",
-    "dashboard",
-)
-"""Files of `sim` that only keep what was computed, or tell people of it."""
-NOT_COMPUTING = (*TELLING, "scenario/story.py")
-SOURCES = (".py", ".csv", ".geojson", ".json", ".toml")
-LENGTH_OF_ID = 32  # hexadecimal digits: 128 bits, so that a million runs never share one by chance
-IDENTITY = ("run", "scenario_sha256", "seed", "model")
-ROW = (*IDENTITY, "measures", "tables")
 MOST_NAMED = 5
-
-
-class StoreError(Refused):
-    """A folder that cannot be used as a store of runs."""
-
-
-class StoreFull(OSError):
-    """No room is left for another run; those that are kept are whole."""
-
-
-# --- who a run is --------------------------------------------------------------------------------------
-
-
-@cache
-def model_version() -> str:
-    """Return what tells this model from another: versions, and a hash of the code that makes numbers.
-
-    A change to a comment counts as a change. That costs time and never an answer.
-    """
-    from sim import runs  # pandas and all
-
-    used = runs.versions()
-    numbers = "".join(f"-{package}{used[package]}" for package in NUMBERS_BY if package in used)
-    return f"spillover{used.get('spillover', '')}+{sources_hash(Path(runs.__file__).parent)[:12]}{numbers}"
-
-
-def sources_hash(folder: Path) -> str:
-    """Return a hash of the files in a folder that make numbers, whatever their line ends."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.suffix in SOURCES and not any(name == out or name.startswith(f"{out}/") for out in NOT_COMPUTING):
-            content = path.read_bytes().replace(b"\r\n", b"\n")
-            digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
-
-
-def run_id(scenario_sha256: str, seed: int, model: str) -> str:
-    """Return the name of a run: a hash of all that decides its numbers."""
-    return hashlib.sha256(f"{scenario_sha256} {seed} {model}".encode()).hexdigest()[:LENGTH_OF_ID]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which run: of which scenario, with which luck, by which model."""
-
-    scenario_sha256: str
-    seed: int
-    model: str
-
-    @property
-    def run(self) -> str:
-        return run_id(self.scenario_sha256, self.seed, self.model)
 
 
 @dataclass(frozen=True)
@@ -171,299 +111,7 @@ class Holds:
 @cache
 def _holds(measures: str, tables: str) -> Holds:
     """Return what is held, one for all the runs that hold the same."""
-    return Holds(_split(measures), _split(tables))
-
-
-# --- files ---------------------------------------------------------------------------------------------
-
-
-def packed(frame: pd.DataFrame) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    with tempfile.TemporaryDirectory() as folder, _database() as database:
-        path = Path(folder) / "table.parquet"
-        database.register("frame", frame)
-        database.execute(f"COPY frame TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
-        return path.read_bytes()
-
-
-@contextmanager
-def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
-    with duckdb.connect() as database:
-        database.execute("SET TimeZone = 'UTC'")
-        yield database
-
-
-def _quoted(path: Path | str) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _named(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _all(paths: Iterable[Path], *options: str) -> str:
-    return f"read_parquet([{', '.join(map(_quoted, paths))}], {', '.join(('union_by_name = true', *options))})"
-
-
-@contextmanager
-def _or_full(folder: Path) -> Iterator[None]:
-    """Turn every way of saying that a disk is full into one."""
-    import duckdb
-
-    try:
-        yield
-    except (OSError, duckdb.Error) as error:
-        if isinstance(error, StoreFull):
-            raise
-        if full(error):
-            message = "no room left on the disk; every run that was done is kept. Make room and start again"
-            raise StoreFull(errno.ENOSPC, message, str(folder)) from error
-        raise
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n"
-
-
-# --- the lock ------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
-    """Hold a file as long as this process lives; where another one does, raise StoreError, or wait."""
-    with path.open("a+", encoding="utf-8") as stream:
-        if not _take(stream.fileno(), shared, wait):
-            stream.seek(0)
-            holder = stream.read().strip() or "another process"
-            raise StoreError(f"{path.parent}: {holder} is writing there; wait until it ends, or choose another folder")
-        stream.truncate(0)
-        if not shared:
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            stream.flush()
-        yield
-
-
-def _take(handle: int, shared: bool, wait: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return shared or _take_on_windows(handle, wait)
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        # On a file system without locks: one folder a shard, and `spillover results --merge`.
-        return error.errno in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
-    return True
-
-
-def _take_on_windows(handle: int, wait: bool) -> bool:
-    """Lock a byte far beyond the text, since what is locked there cannot even be read."""
-    import msvcrt
-
-    windows: Any = msvcrt
-    os.lseek(handle, 2**30, os.SEEK_SET)
-    try:
-        windows.locking(handle, windows.LK_LOCK if wait else windows.LK_NBLCK, 1)
-    except OSError:
-        return False
-    finally:
-        os.lseek(handle, 0, os.SEEK_SET)
-    return True
-
-
-# --- batches -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Runs written together: the folder, and what its manifest says."""
-
-    folder: Path
-    manifest: dict[str, Any]
-
-    def file(self, table: str) -> Path | None:
-        """Return the file of a table, if the batch has one."""
-        name = f"{table}.parquet"
-        return self.folder / name if name in self.manifest["files"] else None
-
-
-def _batches(folder: Path) -> tuple[list[Batch], list[tuple[Path, str]]]:
-    """Return the batches that are as they were written, and those that are not, with what is wrong."""
-    whole: list[Batch] = []
-    damaged: list[tuple[Path, str]] = []
-    for path in sorted(folder.glob("batch-*")):
-        try:
-            whole.append(_checked(path))
-        except StoreError as error:
-            damaged.append((path, str(error)))
-    replaced = {name for batch in whole for name in batch.manifest["replaces"]}
-    return [batch for batch in whole if batch.folder.name not in replaced], damaged
-
-
-def _checked(path: Path) -> Batch:
-    try:
-        text = (path / "manifest.json").read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path / 'manifest.json'}: {error.strerror or error}") from None
-    if _batch_name(text) != path.name:
-        raise StoreError(f"{path / 'manifest.json'}: not as it was written")
-    manifest = json.loads(text)
-    for name, expected in manifest["files"].items():
-        file = path / name
-        if not file.is_file():
-            raise StoreError(f"{file}: missing")
-        if file.stat().st_size != expected["bytes"]:
-            raise StoreError(f"{file}: {file.stat().st_size:,} bytes, where {expected['bytes']:,} were written")
-        if sha256(file) != expected["sha256"]:
-            raise StoreError(f"{file}: not as it was written")
-    return Batch(path, manifest)
-
-
-def _batch_name(manifest: bytes) -> str:
-    return f"batch-{hashlib.sha256(manifest).hexdigest()[:16]}"
-
-
-def _written(folder: Path, write: Callable[[Path], None], replaces: Sequence[str] = ()) -> Batch:
-    """Let `write` fill a new folder, seal it, bring it to disk and move it to its place."""
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    try:
-        write(beside)
-        files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(beside.iterdir())}
-        manifest = {"format": FORMAT, "files": files, "replaces": sorted(replaces)}
-        text = _json(manifest).encode()
-        (beside / "manifest.json").write_bytes(text)
-        for path in (*beside.iterdir(), beside):
-            sync(path)
-        target = folder / _batch_name(text)
-        if not target.exists():
-            beside.chmod(0o755)  # a temporary folder is for its owner alone
-            beside.rename(target)
-            sync(folder)
-        return Batch(target, manifest)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _put_table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns as Parquet; None is nothing, also among numbers."""
-    import pandas as pd
-
-    with _database() as database:
-        database.register("frame", pd.DataFrame(dict(columns)))
-        database.execute(f"COPY frame TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
-
-
-# --- the journal ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class Journal:
-    """Runs done since the last batch: a line each, and a file for each of their tables."""
-
-    path: Path
-    lines: int = 0
-
-    @property
-    def tables(self) -> Path:
-        """Where the tables of its runs are."""
-        return self.path.with_suffix("")
-
-    def entries(self) -> list[dict[str, Any]]:
-        """Return what was noted; a last line that was cut off when its writer was killed is left out."""
-        if not self.path.exists():
-            return []
-        found = map(_entry, self.path.read_bytes().split(b"\n"))
-        return [entry for entry in found if entry is not None and self._has_tables_of(entry)]
-
-    def _has_tables_of(self, entry: dict[str, Any]) -> bool:
-        return all(self.table(entry["run"], table).exists() for table in _split(entry.get("tables", "")))
-
-    def note(self, entry: dict[str, Any], tables: Mapping[str, bytes]) -> None:
-        """Note a run; leave no trace of it where that fails."""
-        for table, content in tables.items():
-            self.tables.mkdir(exist_ok=True)
-            (self.tables / f"{entry['run']}.{table}.parquet").write_bytes(content)
-        text = json.dumps(entry, separators=(",", ":")).encode()
-        append(self.path, b"%08x %b\n" % (zlib.crc32(text), text))
-        self.lines += 1
-
-    def mend(self) -> list[str]:
-        """Take out what is not as it was written, and return it; a last line cut off by a kill is no fault."""
-        if not self.path.exists():
-            return []
-        *lines, last = self.path.read_bytes().split(b"\n")
-        bad = [number for number, line in enumerate(lines, 1) if _entry(line) is None]
-        if bad or last:
-            kept = [line for line in lines if _entry(line) is not None]
-            put(self.path, "".join(f"{line.decode()}\n" for line in kept))
-        return [f"{self.path}: line {number} is not as it was written" for number in bad]
-
-    def table(self, run: str, table: str) -> Path:
-        """Return the file of a run's table."""
-        return self.tables / f"{run}.{table}.parquet"
-
-    def clear(self) -> None:
-        """Forget everything: it is in a batch."""
-        self.path.unlink(missing_ok=True)
-        shutil.rmtree(self.tables, ignore_errors=True)
-        self.lines = 0
-
-
-def _put_aside(path: Path) -> None:
-    """Move what is not as it was written out of the way."""
-    target = path.parent / "damaged" / path.name
-    target.parent.mkdir(exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    with suppress(FileNotFoundError):  # another shard has just done so
-        path.rename(target)
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    checksum, _, text = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(text):
-        return None
-    return json.loads(text)  # type: ignore[no-any-return]
-
-
-def _put_entries(folder: Path, journal: Journal) -> None:
-    """Write the entries of a journal as the tables of a batch, in the order of their names."""
-    entries = {entry["run"]: entry for entry in journal.entries()}
-    ordered = [entries[run] for run in sorted(entries)]
-    done, failed = ([e for e in ordered if e["kind"] == kind] for kind in ("done", "failed"))
-    if done:
-        _put_table(folder / "runs.parquet", _run_columns(done))
-        costs = [{"run": entry["run"], **entry["cost"]} for entry in done]
-        _put_table(folder / "costs.parquet", _columns(costs))
-    if failed:
-        _put_table(folder / "failures.parquet", _columns(_failure_rows(failed)))
-    for table in TABLES:
-        paths = [journal.table(entry["run"], table) for entry in done if table in entry["tables"].split(",")]
-        if paths:
-            with _database() as database:
-                target = _quoted(folder / f"{table}.parquet")
-                database.execute(f"COPY (SELECT * FROM {_all(paths)}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
-
-
-def _run_columns(entries: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    measured = {name: None for entry in entries for name in entry["values"]}
-    return {
-        **{name: [entry[name] for entry in entries] for name in ROW},
-        **{name: [_number(entry["values"].get(name)) for entry in entries] for name in measured},
-    }
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _failure_rows(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in entry.items() if key != "kind"} for entry in entries]
-
-
-def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row.get(name) for row in rows] for name in {name: None for row in rows for name in row}}
+    return Holds(names_in(measures), names_in(tables))
 
 
 # --- writing -------------------------------------------------------------------------------------------
@@ -479,7 +127,7 @@ class Stock:
     def learn(self, batches: Sequence[Batch]) -> None:
         """Take in what batches have."""
         files, failures = ([f for batch in batches if (f := batch.file(table))] for table in ("runs", "failures"))
-        with _database() as database:
+        with connected() as database:
             for run, measures, tables in _rows(database, files, "run, measures, tables"):
                 holds = _holds(measures, tables)
                 if run not in self.done or holds.covers(self.done[run].measures, self.done[run].tables):
@@ -505,7 +153,7 @@ class Stock:
 def stock_of(folder: str | Path) -> Stock:
     """Return what a store has, without a lock and without mending anything; nothing where there is no store."""
     found = Stock()
-    found.learn(_batches(Path(folder))[0])
+    found.learn(batches_of(Path(folder))[0])
     for path in sorted(Path(folder).glob("journal-*.jsonl")):
         for entry in Journal(path).entries():
             found.note(entry)
@@ -519,10 +167,10 @@ class Writer(Stock):
         super().__init__()
         self.folder, self.alone, self.runs_a_batch = folder, alone, runs_a_batch
         self.journal = Journal(folder / f"journal-{name}.jsonl")
-        batches, damaged = _batches(folder)
+        batches, damaged = batches_of(folder)
         self.damaged = [said for _, said in damaged]
         for path, _ in damaged:
-            _put_aside(path)
+            put_aside(path)
         if alone:
             self._clean(batches)
         self.learn(batches)
@@ -550,7 +198,7 @@ class Writer(Stock):
     def add(self, outcome: Done | Failed) -> None:
         """Keep what a run came to."""
         identity = asdict(outcome.identity) | {"run": outcome.identity.run}
-        with _or_full(self.folder):
+        with or_full(self.folder):
             if isinstance(outcome, Done):
                 held = {"measures": ",".join(outcome.measures), "tables": ",".join(sorted(outcome.tables))}
                 entry = {"kind": "done", **identity, **held, "values": outcome.values, "cost": outcome.cost}
@@ -565,8 +213,8 @@ class Writer(Stock):
                 self._commit(self.journal)
 
     def _commit(self, journal: Journal) -> None:
-        with _or_full(self.folder):
-            _written(self.folder, lambda beside: _put_entries(beside, journal))
+        with or_full(self.folder):
+            batch_written(self.folder, lambda beside: put_entries(beside, journal))
             journal.clear()
 
     def close(self) -> None:
@@ -578,38 +226,38 @@ class Writer(Stock):
 
     def compact(self) -> None:
         """Write all batches into one."""
-        batches, _ = _batches(self.folder)
+        batches, _ = batches_of(self.folder)
         names = [batch.folder.name for batch in batches]
-        with _or_full(self.folder):
-            together = _written(self.folder, lambda beside: _put_together(beside, batches), replaces=names)
+        with or_full(self.folder):
+            together = batch_written(self.folder, lambda beside: _put_together(beside, batches), replaces=names)
         self._clean([together])
 
     def keep_plan(self, plan: Mapping[str, Any], scenario: str, design: Mapping[str, Sequence[Any]]) -> str:
         """Keep a plan and the runs that it asks for; return its name."""
-        name = hashlib.sha256(_json(plan).encode()).hexdigest()[:16]
+        name = hashlib.sha256(as_text(plan).encode()).hexdigest()[:16]
         folder = self.folder / "plans" / name
-        with _or_full(self.folder), _locked(self.folder / "lock-plans", wait=True):  # shards begin together
+        with or_full(self.folder), locked(self.folder / "lock-plans", wait=True):  # shards begin together
             if _plan_fault(folder) is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / "plan.json").unlink(missing_ok=True)
                 put(folder / "scenario.toml", scenario)
-                placed(folder / "design.parquet", lambda beside: _put_table(beside, design))
-                put(folder / "plan.json", _json({**plan, "design_sha256": sha256(folder / "design.parquet")}))
-            put(self.folder / "store.json", _json({"format": FORMAT, "plan": name}))
+                placed(folder / "design.parquet", lambda beside: put_table(beside, design))
+                put(folder / "plan.json", as_text({**plan, "design_sha256": sha256(folder / "design.parquet")}))
+            put(self.folder / "store.json", as_text({"format": FORMAT, "plan": name}))
         return name
 
     def merge(self, other: Path) -> int:
         """Take over the batches and plans of another store; return how many batches were new."""
-        with _locked(other / "lock"):
-            batches, damaged = _batches(other)
+        with locked(other / "lock"):
+            batches, damaged = batches_of(other)
             if damaged or any(other.glob("journal-*.jsonl")):
                 said = [text for _, text in damaged] or [f"{other}: has runs in a journal; resume its sweep first"]
                 raise StoreError(*said)
-            own, _ = _batches(self.folder)
+            own, _ = batches_of(self.folder)
             new = [batch for batch in batches if not (self.folder / batch.folder.name).exists()]
-            with _database() as database:
+            with connected() as database:
                 _make_views(database, [*own, *new])  # which is where a disagreement shows
-            with _or_full(self.folder):
+            with or_full(self.folder):
                 for batch in new:
                     _copied(batch.folder, self.folder / batch.folder.name)
                 for plan in (other / "plans").glob("*"):
@@ -634,10 +282,10 @@ def writing(
     folder.mkdir(parents=True, exist_ok=True)
     name = "all" if shard is None else f"{shard[0]}-of-{shard[1]}"
     with ExitStack() as locks:
-        locks.enter_context(_locked(folder / "lock", shared=shard is not None))
+        locks.enter_context(locked(folder / "lock", shared=shard is not None))
         if shard is not None:
-            locks.enter_context(_locked(folder / f"lock-{name}"))
-        with _or_full(folder):
+            locks.enter_context(locked(folder / f"lock-{name}"))
+        with or_full(folder):
             writer = Writer(folder, name, alone=shard is None, runs_a_batch=runs_a_batch)
         try:
             yield writer
@@ -656,23 +304,19 @@ def _is_store(folder: Path) -> bool:
 
 def _rows(database: Any, files: Sequence[Path], columns: str) -> Iterator[tuple[Any, ...]]:
     if files:
-        found = database.execute(f"SELECT {columns} FROM {_all(files)}")
+        found = database.execute(f"SELECT {columns} FROM {every_row_of(files)}")
         while rows := found.fetchmany(10_000):
             yield from rows
 
 
-def _split(names: str) -> frozenset[str]:
-    return frozenset(name for name in names.split(",") if name)
-
-
 def _put_together(beside: Path, batches: Sequence[Batch]) -> None:
     """Write the tables of several batches as those of one: of a run that several hold, the fullest."""
-    with _database() as database:
+    with connected() as database:
         _make_views(database, batches)
         for table in EMPTY:
             if any(batch.file(table) for batch in batches):
                 view = {"runs": "all_runs", "failures": "all_failures"}.get(table, table)
-                target = _quoted(beside / f"{table}.parquet")
+                target = quoted(beside / f"{table}.parquet")
                 database.execute(f"COPY (SELECT * FROM {view}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
 
 
@@ -719,7 +363,7 @@ def _make_views(database: Any, batches: Sequence[Batch]) -> None:
     """
     files = {table: [file for batch in batches if (file := batch.file(table))] for table in EMPTY}
     for table, columns in EMPTY.items():
-        found = f"SELECT * FROM {_all(files[table], 'filename = true')}" if files[table] else None
+        found = f"SELECT * FROM {every_row_of(files[table], 'filename = true')}" if files[table] else None
         database.execute(f"CREATE TEMP TABLE no_{table} ({columns}, filename VARCHAR)")
         database.execute(f"CREATE TEMP VIEW every_{table} AS {found or f'SELECT * FROM no_{table}'}")
     counted = "SELECT count(*), count(DISTINCT run) FROM every_runs"
@@ -740,10 +384,15 @@ def _make_views(database: Any, batches: Sequence[Batch]) -> None:
     )
 
 
+def _quoted_name(column: str) -> str:
+    """Return the name of a column as SQL has it."""
+    return '"' + column.replace('"', '""') + '"'
+
+
 def _raise_for_disagreement(database: Any) -> None:
     """Raise StoreError where two batches have different numbers for one run."""
     described = database.execute("DESCRIBE every_runs").fetchall()
-    measured = [_named(name) for name, *_ in described if name not in (*ROW, "filename")]
+    measured = [_quoted_name(name) for name, *_ in described if name not in (*ROW, "filename")]
     if not measured:
         return
     differ = " OR ".join(f"min({name}) IS DISTINCT FROM max({name})" for name in measured)
@@ -776,7 +425,7 @@ class Store:
         self.plan = self._plan()
         self._scratch = tempfile.TemporaryDirectory(prefix="spillover-")
         fresh = list(self._from_journals())  # first: a sweep may turn them into a batch meanwhile
-        batches, damaged = _batches(self.folder)
+        batches, damaged = batches_of(self.folder)
         if damaged:
             self._scratch.cleanup()
             raise StoreError(*(f"{said}; sweep again to mend it" for _, said in damaged))
@@ -808,7 +457,7 @@ class Store:
         for path in sorted(self.folder.glob("journal-*.jsonl")):
             beside = Path(self._scratch.name) / path.stem
             beside.mkdir()
-            _put_entries(beside, Journal(path))
+            put_entries(beside, Journal(path))
             yield Batch(beside, {"files": {file.name: {} for file in beside.iterdir()}})
 
     @property
@@ -829,10 +478,10 @@ class Store:
         return str(self.plan["measures"][measure.split(".")[0]])
 
     def _make_views_of_plan(self) -> None:
-        design = _quoted(self.folder / "plans" / self.plan_name / "design.parquet")
-        varied = [f"d.{_named(path)}" for path in self.parameters]
+        design = quoted(self.folder / "plans" / self.plan_name / "design.parquet")
+        varied = [f"d.{_quoted_name(path)}" for path in self.parameters]
         run = ["d.point", "d.replicate", "d.seed", "d.run", *varied]
-        measured = [f"a.{_named(name)}" for name in self.measures]
+        measured = [f"a.{_quoted_name(name)}" for name in self.measures]
         views = {
             "design": f"SELECT * FROM read_parquet({design})",
             "runs": f"SELECT {', '.join([*run, *measured])} FROM design d JOIN all_runs a USING (run) "

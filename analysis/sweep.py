@@ -28,20 +28,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from analysis import store as stores
+from analysis.batches import packed
 from analysis.design import Hashes, Layout, Plan, Point, read_plan
-from analysis.store import (
-    Done,
-    Failed,
-    Holds,
-    Identity,
-    Stock,
-    Store,
-    model_version,
-    open_store,
-    packed,
-    stock_of,
-    writing,
-)
+from analysis.identity import Identity, model_version
+from analysis.store import Done, Failed, Holds, Stock, Store, open_store, stock_of, writing
 from analysis.workers import Failure, each, processors, whole
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
 from sim.keeping import placed

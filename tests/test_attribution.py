@@ -12,26 +12,12 @@ import typer
 from typer.testing import CliRunner
 
 import analysis.attribution as of
-from analysis.attribution import (
-    OF_PRIORS,
-    OWN_VALUES,
-    Attribution,
-    Journal,
-    Question,
-    along_orders,
-    as_dict,
-    asked,
-    attribute,
-    attributed,
-    channels_on,
-    draws_of_priors,
-    estimate,
-    inseparable,
-    merged,
-    shapley,
-    told,
-)
-from analysis.counterfactual import Key
+from analysis.attribution import Attribution, Journal, Question, asked, attribute, attributed, channels_on
+from analysis.attribution_report import as_dict, told
+from analysis.attribution_samples import OF_PRIORS, OWN_VALUES, draws_of_priors, inseparable
+from analysis.outcomes import Key
+from analysis.priors import PRIORS
+from analysis.shapley import along_orders, estimate, merged, shapley
 from sim.cli import Commands
 from sim.console import Refused
 from sim.scenario import Scenario, ScenarioError
@@ -271,7 +257,7 @@ def test_fewer_orders_run_all_sets() -> None:
 def test_draws_lie_outside_their_priors() -> None:
     samples = draws_of_priors(Scenario.load("qusayr-2013"), 6)
     assert len(samples) == 6 and samples == draws_of_priors(Scenario.load("qusayr-2013"), 6)
-    for prior in of.PRIORS:
+    for prior in PRIORS:
         values = [sample[prior.path] for sample in samples]
         assert all(prior.low <= value <= prior.high for value in values) and len(set(values)) == 6
 

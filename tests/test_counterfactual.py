@@ -14,23 +14,10 @@ import typer
 from small import written
 from typer.testing import CliRunner
 
-import analysis.counterfactual as of
-from analysis.counterfactual import (
-    Comparison,
-    Key,
-    Measure,
-    Work,
-    as_dict,
-    asked_for,
-    compare,
-    compared,
-    factor_of,
-    interval,
-    observed,
-    ratios,
-    same,
-    told,
-)
+from analysis.counterfactual import USUAL, Comparison, Work, compare, compared, same
+from analysis.counterfactual_report import as_dict, told
+from analysis.outcomes import MEASURES, Key, Measure, asked_for, observed
+from analysis.paired import factor_of, interval, ratios
 from sim.cli import Commands
 from sim.console import Refused
 from sim.runs import Result, run
@@ -117,7 +104,7 @@ def test_a_shared_stream_parts_from_itself() -> None:
 
 def test_a_measure_disagrees_with_the_summary_of_its_run() -> None:
     result = run(battle(), seed=1, threads=1)
-    seen = observed(result, of.MEASURES)
+    seen = observed(result, MEASURES)
     columns = result.columns
     assert seen[Key("killed")] == sum(columns.counts("killed", "place").values())
     for place in result.scenario.file.places:
@@ -289,7 +276,7 @@ def test_the_json_is_not_what_was_agreed() -> None:
         "measure", "place", "community", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "share_a_greater",
         "indistinguishable",
     }  # fmt: skip
-    assert {row["measure"] for row in said["measures"]} <= set(of.USUAL)
+    assert {row["measure"] for row in said["measures"]} <= set(USUAL)
     assert "variance_factor" in said
 
 
@@ -357,7 +344,7 @@ def test_a_missing_scenario_is_a_failure_and_no_refusal(tmp_path: Path) -> None:
 
 def test_ctrl_c_loses_the_pairs_that_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = Measure("1", "seed", lambda result: {("hill", ""): float(_or_stop(result))})
-    monkeypatch.setitem(of.MEASURES, "seed", inner)
+    monkeypatch.setitem(MEASURES, "seed", inner)
     cut: list[bool] = []
     short = battle().with_values({"clock.days": 0.5})
     seen = compared(short, short, 9, asked=[Key("seed")], stopped=cut)
@@ -379,7 +366,7 @@ def test_a_pair_that_fails_is_passed_over_in_silence(monkeypatch: pytest.MonkeyP
             raise ArithmeticError("it does not add up")
         return {("hill", ""): 0.0}
 
-    monkeypatch.setitem(of.MEASURES, "broken", Measure("1", "breaks", fails))
+    monkeypatch.setitem(MEASURES, "broken", Measure("1", "breaks", fails))
     short = battle().with_values({"clock.days": 0.5})
     seen = compared(short, short, 3, asked=[Key("broken")])
     assert [pair.seed for pair in seen.pairs] == [0, 2]

@@ -15,22 +15,9 @@ import pytest
 
 import analysis
 from analysis import store as stores
-from analysis.store import (
-    NOT_COMPUTING,
-    Done,
-    Failed,
-    Identity,
-    StoreError,
-    StoreFull,
-    Writer,
-    merge,
-    model_version,
-    open_store,
-    packed,
-    run_id,
-    sources_hash,
-    writing,
-)
+from analysis.batches import StoreError, StoreFull, packed
+from analysis.identity import NOT_COMPUTING, Identity, model_version, run_id, sources_hash
+from analysis.store import Done, Failed, Writer, merge, open_store, writing
 from sim import runs
 
 PLAN = {
@@ -387,7 +374,7 @@ def test_a_full_disk_harms_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     with writing(folder) as writer:
         writer.add(done(4))
-        monkeypatch.setattr(stores, "_put_table", refuse)
+        monkeypatch.setattr("analysis.batches.put_table", refuse)
         with pytest.raises(StoreFull, match="Make room") as raised:
             writer.close()
         monkeypatch.undo()
@@ -402,7 +389,7 @@ FILL = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
 import test_store
-from analysis.store import StoreFull, writing
+from analysis.store import writing
 with writing(sys.argv[2], runs_a_batch=int(sys.argv[3])) as writer:
     test_store.keep_plan(writer)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
