@@ -40,6 +40,7 @@ from analysis.attribution_report import FORMAT, as_dict, told
 from analysis.attribution_samples import inseparable, samples_of
 from analysis.identity import model_version
 from analysis.keeping import Lines
+from analysis.options import AsJson, Quiet, Workers
 from analysis.outcomes import MEASURES, SUMS, Key, asked_for, observed
 from analysis.shapley import Estimate, along_orders, estimate, merged, shapley
 from analysis.workers import Collected, each, whole
@@ -150,14 +151,14 @@ class Work:
 
 
 @lru_cache(maxsize=1)
-def _drawn(question: int, scenario: Scenario, values: tuple[tuple[str, float], ...]) -> Scenario:
+def _drawn(scenario: Scenario, values: tuple[tuple[str, float], ...]) -> Scenario:
     return scenario.with_values(dict(values)) if values else scenario
 
 
 def _worlds(question: Question, draw: int, members: int) -> tuple[Scenario, Scenario]:
     """Return the scenario with a draw's parameters and some channels alone, with the event and without."""
     values = posterior.fitting(question.samples[draw], question.scenario)
-    base = _drawn(id(question), question.scenario, tuple(values.items()))
+    base = _drawn(question.scenario, tuple(values.items()))
     off = {f"channels.{name}.on": False for i, name in enumerate(question.channels) if not members >> i & 1}
     scenario = base.with_values(off) if off else base
     return scenario, scenario.without(question.event)
@@ -472,12 +473,12 @@ def attribute(
     orders: Annotated[
         int | None, typer.Option(min=2, help=f"Sample so many orders of the channels; else exact up to {MOST_EXACT}.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
+    workers: Workers = 2,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder to keep it in; one that was stopped goes on.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Split an event's effect elsewhere over the channels it came by."""
     values = assignments(sets or []) | ({} if days is None else {"clock.days": days})

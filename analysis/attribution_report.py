@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from analysis.attribution_samples import OF_PRIORS, OWN_VALUES
+from analysis.numbers import short
 from analysis.outcomes import MEASURES
 from analysis.paired import LEVEL
 from analysis.shapley import Estimate
@@ -65,8 +66,8 @@ def told(found: Attribution) -> str:
     lines.append(f"{asked.scenario.title} ({asked.scenario.id}) with and without: {spec.text}")
     for split in found.splits:
         where = ", ".join(part for part in split.key[1:] if part) or "everywhere"
-        lines += ["", f"{MEASURES[split.key.measure].doc}, {where}: {_short(split.having)} with it, "
-                      f"{_short(split.lacking)} without ({MEASURES[split.key.measure].unit})"]  # fmt: skip
+        lines += ["", f"{MEASURES[split.key.measure].doc}, {where}: {short(split.having)} with it, "
+                      f"{short(split.lacking)} without ({MEASURES[split.key.measure].unit})"]  # fmt: skip
         lines.append(ROW.format("by", "share", f"{LEVEL:.0%}", "± seeds", "± params", "alone", "interaction", "of all"))
         lines += [_row(", ".join(one.channels), one, split.total.mean) for one in split.shares]
         together = [one for one in split.merged if len(one.channels) > 1]
@@ -95,7 +96,7 @@ def told(found: Attribution) -> str:
 
 
 def _row(name: str, one: Share, total: float) -> str:
-    return _numbers(name, one.share, total, _short(one.alone), _short(one.interaction))
+    return _numbers(name, one.share, total, short(one.alone), short(one.interaction))
 
 
 def _plain_row(name: str, one: Estimate, total: float) -> str:
@@ -103,14 +104,6 @@ def _plain_row(name: str, one: Estimate, total: float) -> str:
 
 
 def _numbers(name: str, one: Estimate, total: float, alone: str, interaction: str) -> str:
-    ends = f"{_short(one.low)} to {_short(one.high)}" if isfinite(one.low) else "-"
+    ends = f"{short(one.low)} to {short(one.high)}" if isfinite(one.low) else "-"
     of_all = f"{one.mean / total:.0%}" if total else "-"
-    return ROW.format(
-        name, _short(one.mean), ends, _short(one.seeds), _short(one.parameters), alone, interaction, of_all
-    )
-
-
-def _short(value: float) -> str:
-    if not isfinite(value):
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+    return ROW.format(name, short(one.mean), ends, short(one.seeds), short(one.parameters), alone, interaction, of_all)

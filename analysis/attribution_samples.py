@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -44,15 +45,12 @@ def inseparable(channels: Sequence[str], samples: Sequence[Sample], samples_are:
     """
     held = samples_are not in (OF_PRIORS, OWN_VALUES)
     told = [name for name in channels if held and _contraction(f"channels.{name}.weight", samples) >= TOLD]
-    groups = [[name] for name in told]
-    if untold := [name for name in channels if name not in told]:
-        groups.append(untold)
-    for group in list(groups):
-        for other in groups:
-            both = group is not other and group[0] in told and other[0] in told
-            if both and any(_tied(a, b, samples) for a in group for b in other):
-                groups = [one for one in groups if one not in (group, other)] + [group + other]
-                break
+    untold = {name for name in channels if name not in told}
+    groups = [{name} for name in told] + ([untold] if untold else [])
+    for tied in combinations(told, 2):
+        if _tied(*tied, samples):
+            apart = [group for group in groups if group.isdisjoint(tied)]
+            groups = [*apart, set().union(*(group for group in groups if group not in apart))]
     ordered = [tuple(name for name in channels if name in group) for group in groups]
     return sorted(ordered, key=lambda group: channels.index(group[0]))
 

@@ -25,7 +25,18 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from analysis.patterns import Found, Target
-from analysis.pictures import GREY, KINDS, PALE, RECORD, RUNS, SECOND, noted, saved, titled
+from analysis.pictures import (
+    FARTHEST,
+    GREY,
+    KINDS,
+    RECORD,
+    RUNS,
+    SECOND,
+    lay_out_distances,
+    noted,
+    saved,
+    titled,
+)  # fmt: skip
 from analysis.priors import PRIORS, Prior
 from sim.posterior import declared
 
@@ -46,8 +57,6 @@ DARK = 0.55  # correlation from which letters are white
 BINS = 14
 COLUMNS = 4
 NARROWEST = 5.8  # inches: room for the title of few pairs
-FARTHEST = 2.5
-"""Greatest widths from the target at which a run is put at the edge."""
 APART = 0.17  # of a row: runs of the posterior above, at the centre below
 
 
@@ -243,17 +252,12 @@ def _predictive(report: Report) -> Figure:
     both = list(zip(report.checked, report.centred, strict=True))
     picture = Figure(figsize=(7.4, 0.36 * len(both) + 1.3), layout="constrained")
     axes = picture.subplots()
-    axes.axvspan(-0.5, 0.5, color=PALE, zorder=0)
-    axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+    labels = [f"{one.figure.text}\n{one.figure.target.told} {_unit(one.figure.unit)}" for one, _ in both]
+    lay_out_distances(axes, labels, "the record")
     for row, (checked, centred) in enumerate(both):
         _draw_target(axes, row, checked)
         _draw_runs(axes, row - APART, checked, RUNS, "o")
         _draw_runs(axes, row + APART, centred, SECOND, "D")
-    labels = [f"{one.figure.text}\n{one.figure.target.told} {_unit(one.figure.unit)}" for one, _ in both]
-    axes.set_yticks(range(len(both)), labels, fontsize=6.5)
-    axes.set_ylim(len(both) - 0.4, -0.6)
-    axes.set_xlim(-FARTHEST, FARTHEST)
-    axes.set_xlabel("away from the record, in greatest widths", fontsize=7)
     for colour, marker, label in ((RUNS, "o", "posterior"), (SECOND, "D", "at its centre")):
         axes.plot([], [], color=colour, marker=marker, markersize=4, label=f"{label} (runs, median, 80 %)")
     axes.plot([], [], color=RECORD, linewidth=6, alpha=0.45, label="the record")

@@ -34,6 +34,8 @@ from numpy.typing import NDArray
 
 from analysis import keeping
 from analysis.counterfactual_report import FORMAT, as_dict, every_pair, told
+from analysis.numbers import or_none
+from analysis.options import AsJson, Quiet, Workers
 from analysis.outcomes import MEASURES, Key, Observed, asked_for, covers, observed, places_of
 from analysis.paired import (
     FEWEST_FOR_BOOTSTRAP,
@@ -42,7 +44,6 @@ from analysis.paired import (
     Factor,
     factor_of,
     interval,
-    or_none,
     ratios,
     variance,
 )
@@ -355,15 +356,15 @@ def compare(
         Path | None, typer.Option("--posterior", metavar="FILE", help="Samples of parameters; pair i takes the i-th.")
     ] = None,
     days: Annotated[float | None, typer.Option(help="Days to run, instead of the scenarios'.")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
+    workers: Workers = 2,
     shared: Annotated[
         int, typer.Option(min=0, help="Pairs that are tried on one shared stream too; 0 leaves that out.")
     ] = SHARED,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
+    as_json: AsJson = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the table, the pairs and figures.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run two scenarios on the same luck, and say what differs and how surely."""
     both = assignments(sets or []) | ({} if days is None else {"clock.days": days})

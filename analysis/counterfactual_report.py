@@ -8,6 +8,7 @@ from math import isfinite
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from analysis.numbers import short
 from analysis.paired import LEVEL, MEASURED_ON
 
 if TYPE_CHECKING:
@@ -70,16 +71,12 @@ def told(found: Comparison) -> str:
 
 
 def _line(row: Row) -> str:
-    ends = f"{_short(row.low)} to {_short(row.high)}" if isfinite(row.low) else "-"
+    ends = f"{short(row.low)} to {short(row.high)}" if isfinite(row.low) else "-"
     note = "indistinguishable from zero" if row.indistinguishable else ""
     return COLUMNS.format(
-        row.key.measure, row.key.place or "all", row.key.community or "all", _short(row.mean_a), _short(row.mean_b),
-        _short(row.difference), ends, f"{row.share_a_greater:.0%}", note,
+        row.key.measure, row.key.place or "all", row.key.community or "all", short(row.mean_a), short(row.mean_b),
+        short(row.difference), ends, f"{row.share_a_greater:.0%}", note,
     )  # fmt: skip
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def _intervals(found: Comparison) -> str:

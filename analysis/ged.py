@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from analysis.options import AsJson, Workers
 from sim.console import INTERRUPTED, TERMINATED, Refused, complain, counting, nearest, stoppable
 from sim.keeping import together, write
 
@@ -28,7 +29,6 @@ app = typer.Typer(
     help=__doc__,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files of the same names.")]
 Days = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE")]
 DAILY_FILE = "observed.csv"
@@ -122,7 +122,7 @@ def compare(
         int | None,
         typer.Option(min=1, max=100_000, help=f"Runs of a scenario, with seeds 0, 1, 2, …  [default: {SEEDS}]"),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
+    workers: Workers = 2,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write compare.json, .csv, .png and .svg there.")
     ] = None,

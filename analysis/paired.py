@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analysis.numbers import or_none
 
 Float = NDArray[np.float64]
 
@@ -133,8 +134,3 @@ def variance(values: Float) -> Variance:
         return np.asarray(np.where(variance < NOTHING, 0.0, variance))
 
     return of
-
-
-def or_none(value: float) -> float | None:
-    """Return a number for JSON, which has none that is not finite."""
-    return value if isfinite(value) else None

@@ -6,7 +6,7 @@ was run is blue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ STYLE: Any = {
     "legend.fontsize": 7.0, "figure.titlesize": 9.0, "figure.titleweight": "bold", "savefig.dpi": 160,
     "svg.hashsalt": "spillover", "svg.fonttype": "none", "pdf.fonttype": 42,
 }  # fmt: skip
+FARTHEST = 2.5
+"""Greatest widths from a target at which a figure is put at the edge."""
 KINDS = ("png", "svg")
 UNDATED: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """What is left out of a file, by its kind, so that it tells what is drawn and not when."""
@@ -50,6 +52,16 @@ def noted(picture: Figure, note: str) -> Figure:
     """Write a note below a picture."""
     picture.supxlabel(note, fontsize=6.5, color="#444444", x=0.01, ha="left")
     return picture
+
+
+def lay_out_distances(axes: Axes, rows: Sequence[str], of: str) -> None:
+    """Make room for rows of distances from `of`, in greatest widths; grey is what is within one."""
+    axes.axvspan(-0.5, 0.5, color=PALE, zorder=0)
+    axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+    axes.set_yticks(range(len(rows)), rows, fontsize=6.5)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(-FARTHEST, FARTHEST)
+    axes.set_xlabel(f"away from {of}, in greatest widths", fontsize=7)
 
 
 def dated(axes: Axes, least: int = 4, most: int = 10) -> None:

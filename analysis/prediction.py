@@ -28,6 +28,7 @@ from analysis import baselines, keeping, observed
 from analysis.baselines import BASELINES, Record
 from analysis.observations import WHOLE_DAY_H
 from analysis.observed import Observed
+from analysis.options import AsJson, Quiet, Samples, Workers
 from analysis.prediction_report import FORMAT, as_dict, daily, told
 from analysis.prediction_scores import (
     Dates,
@@ -340,13 +341,8 @@ def predict(
         typer.Option("--observed", metavar="FILE", help="What happened, by days or rounds (docs/observed-data.md)."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=2, max=100_000, help="How many runs, with seeds 0, 1, 2, …")] = 40,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
-    samples: Annotated[
-        Path | None,
-        typer.Option(
-            "--posterior", metavar="FILE", help="Samples of parameters, in CSV or JSON Lines; run i takes the i-th."
-        ),
-    ] = None,
+    workers: Workers = 2,
+    samples: Samples = None,
     since: Annotated[str, typer.Option(metavar="DAY", help="First day that is predicted.")] = "2013-05-21",
     until: Annotated[str, typer.Option(metavar="DAY", help="Last day that is predicted.")] = "2013-12-31",
     fitted_on: Annotated[
@@ -369,8 +365,8 @@ def predict(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for tables and figures; a prediction in it is replaced."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict a town out of sample, and hold it against what happened and against plain forecasters."""
     what = asked(scenario, place, since, until, [*A16, *(exclude or ())])

@@ -50,7 +50,7 @@ def told(found: Prediction) -> str:
         parts.append(_weeks(found))
         parts.append("No observed data are named (--observed FILE): nothing is scored.")
     else:
-        parts += [_scores(found, found.marks), _held(found, found.marks), _verdicts(found, found.marks)]
+        parts += [_scores(found, found.marks), _held(found, found.marks), _verdicts(found.marks)]
     return "\n\n".join(parts)
 
 
@@ -168,7 +168,7 @@ def _interval(one: Held) -> str:
     return f"{one.inside:.0%}, {one.width:.2f}"
 
 
-def _verdicts(found: Prediction, marks: Marked) -> str:
+def _verdicts(marks: Marked) -> str:
     """Say plainly where the model beats which baseline and where not."""
     lines = ["Where the model beats which baseline, and where not (mean loss of the model less the baseline's,"]
     lines.append("95 % interval by block bootstrap over these days; below 0 the model is better):")

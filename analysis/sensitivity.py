@@ -32,6 +32,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from analysis.options import AsJson
 from analysis.store import Store, open_store
 from sim.console import Refused, complain, nearest
 from sim.keeping import together
@@ -469,7 +470,7 @@ def command(
     ] = None,
     width: Annotated[float, typer.Option(min=0.001, max=1.0, help="How far off a mean may be, as a share.")] = WIDTH,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what the outcomes of a sweep depend on, and how much of them is luck."""
     with open_store(folder) as store:

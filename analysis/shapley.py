@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from math import factorial, isfinite
+from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.numbers import or_none
 from analysis.paired import LEVEL
 
 Float = NDArray[np.float64]
@@ -67,7 +68,7 @@ class Estimate:
 
     def as_dict(self) -> dict[str, float | None]:
         """Return the estimate for JSON."""
-        return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
+        return {name: or_none(value) for name, value in asdict(self).items()}
 
 
 def estimate(values: Float, level: float = LEVEL) -> Estimate:

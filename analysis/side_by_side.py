@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.observed import Observed, waits
+from analysis.workers import whole
 from sim.console import Refused, nearest
 from sim.incidents import rounds as rounds_in
 from sim.measures import casualties_by_day
@@ -51,7 +52,7 @@ def seen(result: Result) -> Seen:
 
 def of_seed(scenario: Scenario, seed: int) -> Seen:
     """Run a scenario and return what is compared of it."""
-    return seen(run(scenario, seed=seed, threads=1))
+    return seen(whole(run(scenario, seed=seed, threads=1)))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from analysis import hawkes, timing
 from analysis.hawkes import Family, Fit, Goodness, Interval
+from analysis.numbers import or_none
+from analysis.options import AsJson
 from analysis.timing import LaggedCorrelation
 from analysis.workers import Collected, each
 from sim.console import DONE, FAILED, Refused, complain, counting, nearest
@@ -115,11 +117,11 @@ class Index:
                 },
                 "memory_days": _plain(fit.memory[:, 0]), "p_value": self.p_value,
                 "distinguishable": self.distinguishable, "family": fit.setting.family,
-                "knots_days": _or_none(self.knots_days), "goodness_p_value": _plain(self.goodness.p_value),
+                "knots_days": or_none(self.knots_days), "goodness_p_value": _plain(self.goodness.p_value),
                 "residual_lag_one": _plain(self.goodness.lag_one),
                 "backgrounds": [
                     {
-                        "knots_days": _or_none(one.knots_days), "family": one.family, "aic": one.aic,
+                        "knots_days": or_none(one.knots_days), "family": one.family, "aic": one.aic,
                         "branching": one.branching,
                     }
                     for one in self.backgrounds
@@ -129,11 +131,7 @@ class Index:
 
 
 def _plain(values: Float) -> list[float | None]:
-    return [_or_none(value) for value in values.tolist()]
-
-
-def _or_none(value: float) -> float | None:
-    return value if isfinite(value) else None
+    return [or_none(value) for value in values.tolist()]
 
 
 def index_of(source: Int, target: Int, *, lags: int | None = None, resamples: int = RESAMPLES, seed: int = 0) -> Index:
@@ -267,7 +265,7 @@ def index(
     lags: Annotated[int | None, typer.Option(min=1, help="Longest lag in days; 14 or a quarter of the days.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Luck of the shifts and of simulated records.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that work at the same time.")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure spillover from incidents alone: lagged correlation and a two-place Hawkes fit."""
     read = Collected[Read]()

@@ -31,6 +31,7 @@ from analysis import store as stores
 from analysis.batches import packed
 from analysis.design import Hashes, Layout, Plan, Point, read_plan
 from analysis.identity import Identity, model_version
+from analysis.options import AsJson
 from analysis.store import Done, Failed, Holds, Stock, Store, open_store, stock_of, writing
 from analysis.workers import Failure, each, processors, whole
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
@@ -392,7 +393,6 @@ def _size(number: float) -> str:
 # --- commands ------------------------------------------------------------------------------------------
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 
 def command(

@@ -53,8 +53,6 @@ class Interval:
     low: float
     high: float
     level: float
-    x_min_low: int
-    x_min_high: int
     resamples: int
 
 
@@ -62,8 +60,7 @@ class Interval:
 class Comparison:
     """Power law against lognormal, both from x_min on."""
 
-    log_ratio: float  # log-likelihood of the power law less that of the lognormal
-    normalised: float  # divided by its standard deviation: about standard normal where neither is nearer the truth
+    normalised: float  # log-likelihood of the power law less that of the lognormal, by its standard deviation
     p_value: float  # two-sided; small says that one is better, the sign says which
     mu: float
     sigma: float
@@ -106,10 +103,8 @@ def interval(
         again = np.repeat(values, rng.multinomial(counts.sum(), counts / counts.sum()))
         with suppress(NoTail):  # drawn once more
             fits.append(fit(again, x_min))
-    cut = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile([f.alpha for f in fits], cut)
-    x_low, x_high = np.quantile([f.x_min for f in fits], cut, method="inverted_cdf")
-    return Interval(float(low), float(high), level, int(x_low), int(x_high), resamples)
+    low, high = np.quantile([f.alpha for f in fits], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level, resamples)
 
 
 def goodness_of_fit(
@@ -150,7 +145,7 @@ def against_lognormal(sizes: ArrayLike, tail: Tail) -> Comparison:
     mean = total / c.sum()
     spread = sqrt(max(0.0, float((c * (ratio - mean) ** 2).sum())))
     normalised = total / spread if spread > 0 else 0.0
-    return Comparison(total, normalised, erfc(abs(normalised) / sqrt(2)), mu, sigma)
+    return Comparison(normalised, erfc(abs(normalised) / sqrt(2)), mu, sigma)
 
 
 def standard_error(alpha: float, n: int, x_min: int = 1) -> float:

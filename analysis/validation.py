@@ -26,6 +26,7 @@ import typer
 
 from analysis import keeping, observations
 from analysis.observations import Seen
+from analysis.options import AsJson, Quiet, Samples, Workers
 from analysis.patterns import AFTER, Family, Judged, Runs, judged, together
 from analysis.validation_report import FORMAT, as_dict, told
 from analysis.workers import Collected, each, whole
@@ -229,13 +230,8 @@ def validate(
         typer.Argument(metavar="[SCENARIO]", help="qusayr-2013, tripoli-2012, one that extends them, or all."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many runs, with seeds 0, 1, 2, …")] = 20,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes that run at the same time.")] = 2,
-    samples: Annotated[
-        Path | None,
-        typer.Option(
-            "--posterior", metavar="FILE", help="Samples of parameters, in CSV or JSON Lines; run i takes the i-th."
-        ),
-    ] = None,
+    workers: Workers = 2,
+    samples: Samples = None,
     days: Annotated[
         float | None,
         typer.Option(
@@ -246,8 +242,8 @@ def validate(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the table and figures; a validation in it is replaced."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Hold runs against the record, pattern by pattern: fitted, held out, and how wide they may be."""
     chosen = scenarios_of(scenario)

@@ -33,14 +33,15 @@ from analysis.patterns import (
 )  # fmt: skip
 from analysis.pictures import (
     AMBER,
+    FARTHEST,
     GREY,
     KINDS,
-    PALE,
     PALETTE,
     RECORD,
     RUNS,
     SECOND,
     dated,
+    lay_out_distances,
     noted,
     saved,
     titled,
@@ -55,8 +56,6 @@ COLOURS = {HOLDS: SECOND, FAILS: RECORD, WIDE: AMBER, REPORTED: RUNS, UNTOLD: PA
 NOTE = "Simulated runs beside press counts and claims; not a forecast."
 NAMES = ("patterns", "battle", "rounds", "sizes")
 FILES = tuple(f"{name}.{kind}" for name in NAMES for kind in KINDS)
-FARTHEST = 2.5
-"""Greatest widths from the target at which a figure is cut off."""
 BANDS = (0.8, 0.5)
 SHOWN_ALL = 2  # runs drawn one by one
 
@@ -86,14 +85,9 @@ def _patterns(found: Validation) -> Figure:
     rows = [(of.pattern.id, one) for of in found.patterns for one in of.found]
     picture = Figure(figsize=(7.6, 0.24 * len(rows) + 1.5), layout="constrained")
     axes = picture.subplots()
-    axes.axvspan(-0.5, 0.5, color=PALE, zorder=0)
-    axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+    lay_out_distances(axes, [f"{name}  {one.figure.text}" for name, one in rows], "the target")
     for number, (_, one) in enumerate(rows):
         _draw_row(axes, number, one)
-    axes.set_yticks(range(len(rows)), [f"{name}  {one.figure.text}" for name, one in rows], fontsize=6.5)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(-FARTHEST, FARTHEST)
-    axes.set_xlabel("away from the target, in greatest widths", fontsize=7)
     axes.set_title("Runs beside the record: median and the middle 80 %")
     for verdict, colour in COLOURS.items():
         axes.plot([], [], color=colour, marker="o", markersize=4, label=verdict)

@@ -6,6 +6,7 @@ from math import isfinite
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from analysis.numbers import or_none
 from analysis.patterns import COUNTING, FAILS, HOLDS, UNTOLD, WIDE, Family, Found, Judged, Reported
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def as_dict(found: Validation) -> dict[str, Any]:
         "failed": found.failed,
         "patterns": [_pattern(of) for of in found.patterns],
         "counted": {verdict: found.counted(verdict) for verdict in (HOLDS, FAILS, WIDE, UNTOLD)},
-        "p1_to_p4_in_one_run": _finite(found.together),
+        "p1_to_p4_in_one_run": or_none(found.together),
     }
 
 
@@ -124,16 +125,12 @@ def _figure(found: Found) -> dict[str, Any]:
         "greatest_width": figure.greatest_width,
         "why": figure.why,
         "runs": found.runs,
-        **{key: _finite(getattr(found, key)) for key in ("median", "low", "high", "width", "inside", "score")},
+        **{key: or_none(getattr(found, key)) for key in ("median", "low", "high", "width", "inside", "score")},
         "verdict": found.verdict,
-        "values": [_finite(one) for one in found.values.tolist()],
+        "values": [or_none(one) for one in found.values.tolist()],
     }
 
 
 def _target(target: Any) -> dict[str, Any]:
-    ends = {} if isinstance(target, Reported) else {key: _finite(end) for key, end in vars(target).items()}
+    ends = {} if isinstance(target, Reported) else {key: or_none(end) for key, end in vars(target).items()}
     return {"told": target.told, "kind": type(target).__name__.lower(), **ends}
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if isfinite(number) else None

@@ -161,8 +161,9 @@ def test_one_draw_has_parameters_or_one_seed_has_luck() -> None:
     assert "luck of the seeds alone" in " ".join(told(found()).split())
 
 
-def weights(kin: Any, alliance: Any) -> list[dict[str, float]]:
-    return [{"channels.kin.weight": k, "channels.alliance.weight": a} for k, a in zip(kin, alliance, strict=True)]
+def weights(**channels: Any) -> list[dict[str, float]]:
+    paths = [f"channels.{name}.weight" for name in channels]
+    return [dict(zip(paths, values, strict=True)) for values in zip(*channels.values(), strict=True)]
 
 
 def test_channels_are_told_apart_that_nothing_tells_apart() -> None:
@@ -170,13 +171,24 @@ def test_channels_are_told_apart_that_nothing_tells_apart() -> None:
     narrow, wide = 0.5 * np.exp(0.1 * rng.normal(size=50)), 0.13 * (1.2 / 0.13) ** rng.random(50)
     also_narrow = 0.4 * np.exp(0.1 * rng.normal(size=50))
     names = ("kin", "alliance", "news")
-    apart = inseparable(names, weights(narrow, also_narrow), "file.csv")
+    apart = inseparable(names, weights(kin=narrow, alliance=also_narrow), "file.csv")
     assert apart == [("kin",), ("alliance",), ("news",)]
-    untold = inseparable(names, weights(narrow, wide), "file.csv")
+    untold = inseparable(names, weights(kin=narrow, alliance=wide), "file.csv")
     assert untold == [("kin",), ("alliance", "news")]
-    tied = inseparable(names, weights(narrow, 0.25 / narrow), "file.csv")
+    tied = inseparable(names, weights(kin=narrow, alliance=0.25 / narrow), "file.csv")
     assert tied == [("kin", "alliance"), ("news",)]
-    assert inseparable(names, weights(narrow, also_narrow), OF_PRIORS) == [names]
+    assert inseparable(names, weights(kin=narrow, alliance=also_narrow), OF_PRIORS) == [names]
+
+
+def test_a_channel_that_goes_with_two_others_is_in_two_groups() -> None:
+    """Kin goes with fighters, and fighters with alliance, but kin hardly with alliance."""
+    one, other = np.random.default_rng(5).normal(size=(2, 400))
+    chain = weights(
+        **{n: 0.4 * np.exp(0.1 * z) for n, z in (("kin", one), ("alliance", other), ("fighters", one + other))}
+    )
+    assert inseparable(("kin", "alliance"), chain, "file.csv") == [("kin",), ("alliance",)]
+    for names in permutations(("kin", "alliance", "fighters")):
+        assert inseparable(names, chain, "file.csv") == [names]
 
 
 # --- two towns --------------------------------------------------------------------------------------------------
