@@ -12,7 +12,7 @@ allows, in units of what is allowed. A gap of 0 needs no correction; NaN (the ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ KERNEL_SPREAD = 2.0
 """Variance of the proposals, in variances of the draws that they go out from (Beaumont et al. 2009)."""
 RIDGE = 1e-3
 """Added to the diagonal of regressions and covariances of standardised columns."""
+LEVEL = 0.8
+"""How often an interval says that it holds the truth."""
 
 
 def capped(gaps: Float) -> Float:
@@ -39,9 +41,13 @@ def capped(gaps: Float) -> Float:
 
 def distances(gaps: Float, groups: Int) -> Float:
     """Return how far runs are from the record, (n,): root mean square over groups of figures, so each counts once."""
-    squares = capped(gaps) ** 2
-    by_group = [squares[:, groups == group].mean(axis=1) for group in np.unique(groups)]
-    return np.asarray(np.sqrt(np.mean(by_group, axis=0)))
+    return np.asarray(np.sqrt(squares(gaps, groups).mean(axis=1)))
+
+
+def squares(gaps: Float, groups: Int) -> Float:
+    """Return the mean squared gaps of runs by group of figures, (n, groups)."""
+    each = capped(gaps) ** 2
+    return np.column_stack([each[:, groups == group].mean(axis=1) for group in np.unique(groups)])
 
 
 def logit(share: Float) -> Float:
@@ -121,10 +127,14 @@ class Posterior:
         """Return the middle, (parameters,): the mean in logit space, as shares."""
         return expit(self.weights @ logit(self.shares))
 
-    def interval(self, level: float = 0.8) -> Float:
+    def interval(self, level: float = LEVEL) -> Float:
         """Return the ends (2, parameters) of the central interval of each parameter."""
         ends = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
         return np.array([quantiles(column, self.weights, ends) for column in self.shares.T]).T
+
+    def stretched(self, by: Float) -> Posterior:
+        """Return the same with parameters pulled apart about their middles, by factors (parameters,) in logit space."""
+        return replace(self, shares=apart(self.shares, self.centre(), by))
 
     def contraction(self) -> Float:
         """Return 1 - sd of the posterior / sd of the prior, (parameters,): 0 where the record says nothing."""
@@ -148,6 +158,11 @@ class Posterior:
         covariance = (x - mean).T @ ((x - mean) * self.weights[:, None])
         moved = mean + np.sqrt(1.0 - smooth**2) * (x[rows] - mean)
         return expit(moved + smooth * rng.multivariate_normal(np.zeros(len(mean)), covariance, n))
+
+
+def apart(shares: Float, middle: Float, by: Float) -> Float:
+    """Return shares (n, parameters) pulled apart about their middles by factors (parameters,), in logit space."""
+    return expit(logit(middle) + by * (logit(shares) - logit(middle)))
 
 
 def posterior(
@@ -231,6 +246,8 @@ class Recovery:
     """How well known parameters are found again, over simulated records."""
 
     covered: Float  # (parameters,) share of the 80 % intervals that hold the truth
+    stretch: Float  # (parameters,) at least 1: how much wider they must be to hold it as often as they say
+    mended: Float  # (parameters,) share that holds the truth when stretched by what all other records ask for
     correlation: Float  # (parameters,) of the middle with the truth
     error: Float  # (parameters,) root mean square error over that of guessing the prior's middle
     records: int
@@ -244,7 +261,7 @@ def recovery(
     shares: (n, parameters); figures: (n, figures) as simulated; scales: (figures,) the unit of a gap; records: which
     draws; correct: as for `posterior`.
     """
-    inside, middle = [], []
+    inside, middle, asked = [], [], []
     for i in records:
         others = np.arange(len(shares)) != i
         gaps = (figures[others] - figures[i]) / scales
@@ -252,10 +269,25 @@ def recovery(
         low, high = found.interval()
         inside.append((low <= shares[i]) & (shares[i] <= high))
         middle.append(found.centre())
+        asked.append(least_stretch(shares[i], middle[-1], low, high))
     truth, told = shares[records], np.array(middle)
     guess = np.sqrt(((truth - 0.5) ** 2).mean(axis=0))
     error = np.sqrt(((told - truth) ** 2).mean(axis=0)) / guess
     spread = truth.std(axis=0) * told.std(axis=0)
     both = ((truth - truth.mean(axis=0)) * (told - told.mean(axis=0))).mean(axis=0)
     correlation = np.divide(both, spread, out=np.zeros_like(both), where=spread > 0)
-    return Recovery(np.mean(inside, axis=0), correlation, error, len(records))
+    return Recovery(np.mean(inside, axis=0), *_mended(np.array(asked)), correlation, error, len(records))
+
+
+def least_stretch(truth: Float, middle: Float, low: Float, high: Float) -> Float:
+    """Return by how much intervals must be pulled apart about their middles to hold the truth, in logit space."""
+    off = logit(truth) - logit(middle)
+    room = np.where(off > 0, logit(high) - logit(middle), logit(middle) - logit(low))
+    return np.abs(off) / np.maximum(room, RIDGE)
+
+
+def _mended(asked: Float) -> tuple[Float, Float]:
+    """Return the stretch that holds the truth of 80 % of records (n, parameters), and how often that of others does."""
+    wanted = np.maximum(np.quantile(asked, LEVEL, axis=0), 1.0)
+    others = [np.maximum(np.quantile(np.delete(asked, i, axis=0), LEVEL, axis=0), 1.0) for i in range(len(asked))]
+    return wanted, np.mean(asked <= np.array(others), axis=0)

@@ -102,7 +102,8 @@ def of_the_rounds(result: Result) -> Seen:
         "wounded": read.counts("wounded", place=("tripoli",)),
         "rounds": _rounds(result, read.days),
         "sizes": _sizes(result, "tripoli"),
-        **branching(_incidents_by_day(result, "tripoli", read.days)),
+        **branching(_incidents_by_day(result, "tripoli", read.days, deadly=True)),
+        "branching_hurt": branching(_incidents_by_day(result, "tripoli", read.days, deadly=False))["branching"],
     }
 
 
@@ -163,11 +164,12 @@ def _rounds(result: Result, days: int) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in row.items()} for row in kept.to_dict("records")]
 
 
-def _incidents_by_day(result: Result, place: str, days: int) -> NDArray[np.int64]:
-    """Return how many incidents in which anybody was hurt began on each day."""
+def _incidents_by_day(result: Result, place: str, days: int, deadly: bool) -> NDArray[np.int64]:
+    """Return how many incidents in which anybody was killed, or was at least hurt, began on each day."""
     table = result.incidents
-    hurt = table[["best", "wounded_a", "wounded_b", "wounded_civilians"]].sum(axis=1) > 0
-    began = table.loc[(table["place"] == place) & hurt, "date_start"].dt.tz_localize(None).dt.normalize()
+    harmed = ["best"] if deadly else ["best", "wounded_a", "wounded_b", "wounded_civilians"]
+    kept = (table["place"] == place) & (table[harmed].sum(axis=1) > 0)
+    began = table.loc[kept, "date_start"].dt.tz_localize(None).dt.normalize()
     calendar = casualties_by_day(result)[place].index[:days]
     number = pd.Series(range(len(calendar)), index=calendar).reindex(began).dropna().astype(np.int64)
     return np.bincount(number.to_numpy(), minlength=days).astype(np.int64)

@@ -43,7 +43,7 @@ BATTLE = (
     Prior("engagement.readiness_gain_per_hour", 0.007, 0.04, "and is ready again after one to six days", log=True),
     Prior("engagement.shatter_share", 0.015, 0.15, "three times as often or as seldom", log=True),
     Prior("control.advance_per_hour", 0.06, 0.40, "the town could be crossed in hours or in a day", log=True),
-    Prior("control.consolidation", 1.0, 4.0, "how much harder the last streets are than the first", log=True),
+    Prior("factions.government.contact", 0.015, 0.06, "from a few crews to every twentieth soldier", log=True),
     Prior("factions.hezbollah.contact", 0.15, 0.50, "from a reserve held back to all on foot", log=True),
     Prior("factions.rebels.firepower", 0.04, 0.14, "twice or half of what light arms are taken to do", log=True),
     Prior(

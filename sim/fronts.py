@@ -70,13 +70,13 @@ class EngagementParameters(Parameters):
         source="Bohorquez et al. 2009: small",
     )
     readiness_loss_per_hour: float = param(
-        0.0992,
+        0.0755,
         unit="1/h",
         low=0.0,
         high=1.0,
         grade="fitted",
         doc="rate at which an assault wears down the readiness of a force in contact",
-        source="fitted: the posterior's centre (`spillover calibrate`); "
+        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
         "before: an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about "
         "19 a day)",
     )
@@ -131,13 +131,13 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.323,
+        0.29,
         unit="1/h",
         low=0.0,
         high=5.0,
         grade="fitted",
         doc="speed of an unopposed advance at full readiness",
-        source="fitted: the posterior's centre (`spillover calibrate`); "
+        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
         "before: more than half of Qusayr within the first day (A04)",
     )
     consolidation: float = param(
@@ -145,10 +145,10 @@ class ControlParameters(Parameters):
         unit="1",
         low=0.5,
         high=5.0,
-        grade="fitted",
+        grade="assumed",
         doc="exponent by which a shrinking perimeter slows the advance",
-        source="fitted: the posterior's centre (`spillover calibrate`); "
-        "before: 0.5 on the first day, 0.8 by the eleventh",
+        source="half of Qusayr within hours, the rest street by street (A04); the first two days cannot tell it "
+        "from the speed of the advance, and nothing else is fitted",
     )
     balance: float = param(
         0.25,

@@ -47,13 +47,13 @@ class MobilisationParameters(Parameters):
     """Who takes up arms, and when they go home again."""
 
     threshold: float = param(
-        0.854,
+        0.941,
         unit="1",
         low=0.0,
         high=3.0,
         grade="fitted",
         doc="theta: propensity needed to act",
-        source="fitted: the posterior's centre (`spillover calibrate`); "
+        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
         "before: Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
     )
     noise: float = param(
@@ -75,13 +75,13 @@ class MobilisationParameters(Parameters):
         source="men gather within hours of a first shooting (press accounts of the rounds of 2012)",
     )
     stand_down_per_hour: float = param(
-        0.0805,
+        0.2,
         unit="1/h",
         low=0.001,
         high=10.0,
         grade="fitted",
         doc="mu: rate of going home when calm",
-        source="fitted: the posterior's centre (`spillover calibrate`); "
+        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
         "before: streets empty within a day of a truce (press accounts of the rounds of 2012)",
     )
     threat_fire: float = param(
@@ -223,23 +223,23 @@ class ProvocationParameters(Parameters):
         source="gaps between the rounds of 2011-2013 (mean 69 days, 47 from 2012)",
     )
     strength: float = param(
-        0.878,
+        1.19,
         unit="1",
         low=0.0,
         high=3.0,
         grade="fitted",
         doc="mean anger added by one provocation",
-        source="fitted: the posterior's centre (`spillover calibrate`); "
+        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
         "before: enough to bring the most aggrieved into the street",
     )
     half_life_h: float = param(
-        40.9,
+        47.5,
         unit="h",
         low=0.5,
         high=500.0,
         grade="fitted",
         doc="half-life of that anger",
-        source="fitted: the posterior's centre (`spillover calibrate`); before: most die out within a day",
+        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); before: most die out within a day",
     )
 
 

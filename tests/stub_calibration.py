@@ -15,7 +15,7 @@ from analysis.calibration import MODULES, Job, Module, Work
 from analysis.patterns import Figure
 from sim.scenario import Scenario
 
-TRUTH = (0.3, 0.6, 0.45, 0.7, 0.4, 0.55, 0.35)
+TRUTH = (0.3, 0.6, 0.45, 0.7, 0.4, 0.55, 0.35, 0.65)
 """Where each parameter that moves a figure is, as a share of its prior's range."""
 SLOPE = 4.0  # greatest widths from one end of a prior to the other
 LUCK = 0.15  # greatest widths, sd

@@ -17,7 +17,7 @@ from stub_calibration import TRUTH, Toy, toy
 from test_validation import thin
 from typer.testing import CliRunner
 
-from analysis import calibration
+from analysis import calibration, emulator
 from analysis.calibration import (
     DRAWS_FILE,
     MODULES,
@@ -43,12 +43,17 @@ from sim.scenario import Scenario
 
 SMALL = ("--draws", 30, "--waves", 2, "--keep", 20, "--samples", 40, "--checks", 6, "--workers", 1, "--no-figures")
 ALL_DRAWS = sum(30 * 2 * module.times for module in MODULES)
-FOR_THE_CENTRE = len(MODULES) * calibration.CANDIDATES * calibration.REPLICATES
+FOR_THE_CENTRE = calibration.CANDIDATES * sum(module.tries for module in MODULES)
 BATTLE, STREETS, CHANNELS = MODULES
 
 
 def spillover(folder: Path, *arguments: object) -> Any:
-    return CliRunner().invoke(app, ["calibrate", "--out", str(folder), *map(str, arguments)])
+    """Calibrate from the command line, with little thought given to where the centre may be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "LEARNT_FROM", 40)
+        for name, few in (("POOL", 60), ("KEPT", 20), ("ROUNDS", 1), ("STEPS", 3)):
+            patch.setattr(emulator, name, few)
+        return CliRunner().invoke(app, ["calibrate", "--out", str(folder), *map(str, arguments)])
 
 
 @pytest.fixture(autouse=True)
@@ -179,10 +184,12 @@ def test_screening_looks_at_more_than_the_first_wave() -> None:
 
 
 def test_draws_of_later_waves_are_no_closer() -> None:
+    """In the figures that its fitted parameters move, each one by its own."""
     waves = found().modules[0]
-    far = calibration.inference.distances(waves.targets.gaps(waves.figures), waves.groups)
+    moved = np.searchsorted(waves.module.own, waves.fitted)
+    far = calibration.inference.distances(waves.targets.gaps(waves.figures)[:, moved], waves.groups[moved])
     medians = [np.median(wave) for wave in np.split(far, np.cumsum(waves.sizes)[:-1])]
-    assert medians[1] < 0.9 * medians[0] and medians[2] < 0.9 * medians[1], medians
+    assert medians[1] < 0.97 * medians[0] and medians[2] < 0.97 * medians[1], medians
 
 
 def test_checks_are_of_other_figures_or_of_other_runs() -> None:
@@ -389,8 +396,8 @@ def test_a_figure_that_is_not_labelled_fitted_is_used() -> None:
     used = [figure.name for module in MODULES for figure in module.targets.figures]
     assert len(used) == len(set(used))
     assert {labels[name] for name in used} == {"fitted"}
-    counted = [f.name for p in PATTERNS for f in p.figures if f.label == "fitted" and f.is_counted]
-    assert sorted(used) == sorted(counted)  # and none of them is left out
+    fitted = [f.name for p in PATTERNS for f in p.figures if f.label == "fitted"]
+    assert sorted(used) == sorted(fitted)  # and none of them is left out
 
 
 def test_figures_of_a_module_are_of_two_families() -> None:
@@ -401,11 +408,16 @@ def test_figures_of_a_module_are_of_two_families() -> None:
 
 def test_gaps_are_not_in_halves_of_the_greatest_width() -> None:
     targets = Targets.of(("P1", "P3", "P10a"))
-    assert targets.names == ["first_day", "control_second_day", "rebels_week", "hezbollah_week", "control_first_day"]
+    assert targets.names == [
+        "first_day", "control_second_day", "rebels_week", "hezbollah_week", "control_first_day", "army_week",
+        "civilians_week",
+    ]  # fmt: skip
     assert len(set(targets.groups)) == 3
-    gaps = targets.gaps(np.array([[60.0, 0.9, 120.0, 46.0, 0.5], [99.0, 0.375, 167.0, np.nan, 0.275]]))
-    assert gaps[0].tolist() == [0.0] * 5
-    assert gaps[1, [0, 1, 2, 4]] == pytest.approx([1.0, -1.0, 1.0, -1.0])
+    gaps = targets.gaps(
+        np.array([[60.0, 0.9, 120.0, 46.0, 0.5, 12.0, 8.0], [99.0, 0.375, 167.0, np.nan, 0.275, 17.0, 4.0]])
+    )
+    assert gaps[0].tolist() == [0.0] * 7
+    assert gaps[1, [0, 1, 2, 4, 5, 6]] == pytest.approx([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
     assert np.isnan(gaps[1, 3])
 
 

@@ -20,6 +20,7 @@ from analysis.inference import (
     expit,
     importance,
     influence,
+    least_stretch,
     logit,
     noise_level,
     posterior,
@@ -342,3 +343,38 @@ def test_a_parameter_of_which_the_data_say_nothing_is_told() -> None:
     found = posterior(shares, gaps, np.ones(4_000), np.array([0, 1]), 400, np.array([0, 1])).contraction()
     assert found[0] > 0.5 > found[1] > 0.05
     assert abs(found[2]) < 0.1
+
+
+@cache
+def too_narrow() -> Recovery:
+    """Take a simulator of which few draws are kept, by many figures: the regression then knows too much."""
+    rng = np.random.default_rng(18)
+    shares = rng.random((400, 3))
+    figures = np.column_stack([shares, rng.normal(size=(400, 6))]) + rng.normal(size=(400, 9)) * 0.3
+    told = np.full(9, 0.1), np.ones(400), np.zeros(9, dtype=np.int64)
+    return recovery(shares, figures, *told, 25, np.arange(150), np.arange(3))
+
+
+def test_intervals_that_are_too_narrow_are_not_stretched() -> None:
+    """Stretched by what the other records ask for they hold the truth as often as they say, to 3 standard errors."""
+    found = too_narrow()
+    assert found.covered.mean() < 0.72 and np.all(found.stretch > 1.1)
+    assert found.mended == pytest.approx([0.8] * 3, abs=0.1)
+    assert np.all(recovered().stretch < 1.25)  # where they are as wide as they say
+
+
+def test_a_stretch_moves_the_middle_or_leaves_the_interval() -> None:
+    shares = np.random.default_rng(19).random((500, 2)) * 0.3 + 0.2
+    found = Posterior(np.arange(500), np.full(500, 1 / 500), shares, 1.0)
+    wide = found.stretched(np.array([1.0, 2.0]))
+    assert wide.centre() == pytest.approx(found.centre())
+    assert wide.shares[:, 0] == pytest.approx(shares[:, 0])
+    (low, high), (lower, higher) = (np.log(of / (1 - of))[:, 1] for of in (found.interval(), wide.interval()))
+    assert higher - lower == pytest.approx(2 * (high - low))
+
+
+def test_the_least_stretch_does_not_reach_the_truth() -> None:
+    middle, low, high = np.full(3, 0.5), np.full(3, 0.4), np.full(3, 0.7)
+    truth = np.array([0.4, 0.7, 0.5])
+    assert least_stretch(truth, middle, low, high) == pytest.approx([1.0, 1.0, 0.0])
+    assert np.all(least_stretch(np.array([0.3, 0.8, 0.6]), middle, low, high) > [1.0, 1.0, 0.0])

@@ -14,6 +14,7 @@ import pytest
 from analysis import hawkes, observations, tails
 from analysis.observations import Seen
 from analysis.patterns import (
+    EVENTS_ON_RECORD,
     FAILS,
     HOLDS,
     PATTERNS,
@@ -280,13 +281,23 @@ def events(alpha: float, runs: int = 10, n: int = 120) -> list[Seen]:
 
 def test_a_tail_like_the_records_does_not_hold_or_a_thin_one_holds() -> None:
     """1,200 events: the standard error is about 0.06, so that an exponent 0.3 beyond the range is seen."""
-    assert verdict("tail", events(2.9)) == HOLDS
-    assert verdict("tail", events(5.0)) == FAILS
-    assert verdict("tail", events(1.8)) == FAILS
+    assert verdict("tail_as_coded", events(2.9)) == HOLDS
+    assert verdict("tail_as_coded", events(5.0)) == FAILS
+    assert verdict("tail_as_coded", events(1.8)) == FAILS
+
+
+def test_a_tail_is_judged_by_more_events_than_the_record_has() -> None:
+    """With 111 events the standard error is about 0.2 at least: exponents apart by 1 are still told apart."""
+    assert verdict("tail", events(2.6)) == HOLDS
+    assert verdict("tail", events(6.5)) == FAILS
+    assert verdict("tail", events(1.2)) == FAILS
+    sizes = [of["sizes"] for of in events(2.6, runs=60, n=40)]
+    as_long, all_of_them = (tail_exponents(sizes, most) for most in (EVENTS_ON_RECORD, None))
+    assert np.nanstd(as_long) > 2 * np.nanstd(all_of_them)
 
 
 def test_a_tail_from_a_handful_of_events_holds() -> None:
-    assert verdict("tail", events(3.0, runs=7, n=2)) in (WIDE, UNTOLD)
+    assert verdict("tail_as_coded", events(3.0, runs=7, n=2)) in (WIDE, UNTOLD)
     assert verdict("tail", [a_battle(sizes=[1, 1])] * 6) == UNTOLD
 
 
@@ -298,7 +309,7 @@ def test_runs_that_differ_do_not_widen_the_interval_of_the_tail() -> None:
 
 
 def test_the_median_event_is_another() -> None:
-    assert verdict("median_event", [a_battle()] * 6) == HOLDS
+    assert verdict("median_event", [a_battle(sizes=[1, 3, 9])] * 6) == HOLDS
     assert verdict("median_event", [a_battle(sizes=[4, 5, 6])] * 6) == FAILS
     assert verdict("median_event", [a_battle(sizes=[s]) for s in (1, 1, 2, 2, 3, 4, 5, 6)]) == WIDE
 
@@ -316,7 +327,7 @@ def a_run(
         {"start": float(s), "days": length, "killed": killed, "wounded": wounded, "gap": g if i else nan}
         for i, (s, g) in enumerate(zip(starts, [0.0, *gaps], strict=False))
     ]
-    untold = dict.fromkeys(("branching", "branching_constant", "memory"), nan)
+    untold = dict.fromkeys(("branching", "branching_constant", "branching_hurt", "memory"), nan)
     return {"first": FIRST_ROUND.isoformat(), "days": 660, "rounds": rounds, "sizes": [1], **untold}
 
 
