@@ -92,7 +92,7 @@ DERIVED: dict[str, tuple[str, ...]] = {
     ),
     "ground": ("place", "plane", "raster", "groups", "reach", "sight", "posts"),
     "residents": (
-        "city", "chance", "group", "lane", "lanes", "site", "changing", "then", "jobs", "parts",
+        "city", "chance", "group", "lane", "lanes", "site", "fit", "changing", "then", "jobs", "parts",
     ),
     "battles": ("places", "known_as", "lane", "groups"),
     "groups": ("lane",),

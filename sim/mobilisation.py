@@ -263,12 +263,12 @@ def perceive(
     file: ScenarioFile, city: City, residents: Residents, seen: Seen, hostility: Floats, outlook: Outlook,
     pool: ThreadPoolExecutor | None = None,
 ) -> tuple[Singles, Singles, Singles]:  # fmt: skip
-    """Return what residents decide by: tables of sites, posts and groups, as in `sim.kernels.residents`.
+    """Return what residents decide by: tables of sites, posts and groups, as in `sim.kernels.tables`.
 
     Writes the field `armed` of each ground and `armed_up` and `threat` of each group. Grounds are looked at by as
     many threads as the pool has.
     """
-    m, d, at = file.mobilisation, file.displacement, kernels.residents
+    m, d, at = file.mobilisation, file.displacement, kernels.tables
     quiet = 1.0 - seen.local_toll / (seen.local_toll + m.threat_toll_half)
     front = outlook.front_danger / (outlook.front_danger + d.flee_half)
     groups = np.zeros((city.groups, at.GROUP_COLUMNS), np.float32)
@@ -326,9 +326,10 @@ class Up:
 
 def look_around(city: City, ground: Ground, residents: Residents, seen: Seen, up: Up) -> None:
     """Count the mobilised of one ground into `up`, into its field `armed` and into `armed_up` of its groups."""
+    fit = residents.fit
     kernels.sites.muster(
-        ground.groups, city.first_site, city.last_site, city.site_ends, city.up_at, residents.state, residents.able,
-        residents.weapon_rank, seen.armed_share, city.weight, up.armed, city.armed_up,
+        ground.groups, city.first, city.last, city.first_site, city.last_site, city.states, residents.state,
+        fit.rows, fit.site, fit.weapon_rank, seen.armed_share, city.weight, up.armed, city.armed_up,
     )  # fmt: skip
     kernels.sites.look_around(
         ground.groups, city.community, city.first_site, city.last_site, city.first_post, city.last_post,

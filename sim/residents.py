@@ -9,7 +9,7 @@ one categorical draw a resident and step decides among them, with probability
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.uint32]
 
 CALM, MOBILISED, SHELTERING, WOUNDED, DETAINED, DISPLACED, AWAY, DEAD = range(len(STATES))
 
@@ -62,11 +63,10 @@ TRANSITIONS = (
 """Every transition between states, and its hazard: what the kernel `weigh` computes."""
 
 HARMS = ("none", "wounded", "killed")
-HARM_OF = np.array([{WOUNDED: 1, DEAD: 2}.get(state, 0) for state in range(len(STATES))], np.uint8)
-"""What it means for a resident to come into each state."""
+"""The worst that befell a resident: as the kernel `act` numbers it."""
 
-THREADS_FROM = 100_000
-"""Residents from which more than one thread pays (a barrier on a busy machine costs milliseconds)."""
+THREADS_FROM = 300_000
+"""Residents from which more than one thread pays: an hour of fewer is over before the threads are awake."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,27 @@ class Hour:
     fled: Ints
     back: Ints  # came home from a front, whole or wounded
     travelled: bool  # whether anywhere the number of those away at a front has changed
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Those able to fight, in the order of their rows: what an hour asks of them alone stands close together.
+
+    What the others want does not matter: they are neither mobilised nor volunteer.
+    """
+
+    rows: Rows
+    site: Rows
+    weapon_rank: Singles
+    hardship: Singles
+    aversion: Singles
+    ties: Singles
+
+    @classmethod
+    def of(cls, residents: Residents) -> Fit:
+        """Take them out of the columns of everyone."""
+        rows = np.flatnonzero(residents.able).astype(np.uint32)
+        return cls(rows, *(getattr(residents, column.name)[rows] for column in fields(cls)[1:]))
 
 
 class Residents:
@@ -114,6 +135,7 @@ class Residents:
         self.site = np.repeat(
             np.arange(city.site_cell.size, dtype=np.uint32), np.diff(np.concatenate([[0], city.site_ends]))
         )
+        self.fit = Fit.of(self)
         self.changing, self.then = np.empty(rows, np.uint32), np.empty(rows, np.uint8)  # who changes state, to what
         self.jobs = _cut(city, rows + 1)
         self.parts: list[Ints] | None = None
@@ -197,10 +219,10 @@ class Residents:
         """Let some rows decide and act; return what that did to each group (G, DEEDS) and to the displaced (P,)."""
         if not jobs.size:
             return self._act(0, 0, destinations, step)
-        city, (rates, sites, posts, groups) = self.city, tables
+        city, fit, (rates, sites, posts, groups) = self.city, self.fit, tables
         count = kernels.residents.decide(
-            jobs, city.first_of_neighbourhood, self.lanes, self.state, self.able, self.hardship, self.aversion,
-            self.ties, self.lived, self.site, city.site_ends, city.post_of, sites, posts, groups, rates,
+            jobs, city.first_of_neighbourhood, self.lanes, self.state, self.lived, fit.rows, fit.site,
+            fit.hardship, fit.aversion, fit.ties, city.site_ends, city.post_of, sites, posts, groups, rates,
             np.uint64(step), np.uint64(DECISION), *self.chance.key, self.changing, self.then,
         )  # fmt: skip
         return self._act(int(jobs[0, 1]), count, destinations, step)
@@ -210,19 +232,18 @@ class Residents:
         city = self.city
         deeds = np.zeros((city.groups, kernels.residents.DEEDS), np.int64)
         moves = np.zeros_like(self.displaced)
-        rows, harm = self.changing[first : first + count], HARM_OF[self.then[first : first + count]]
-        self.harm[rows] = np.maximum(self.harm[rows], harm)
         kernels.residents.act(
-            count, self.changing[first:], self.then[first:], self.state, self.where, self.group, self.site, city.up_at,
-            city.weight, city.place, city.volunteer_place, destinations, city.first_of_neighbourhood, self.lanes, step,
-            DESTINATION, *self.chance.key, deeds, moves,
+            count, self.changing[first:], self.then[first:], self.state, self.harm, self.where, self.site, city.up_at,
+            city.last, city.weight, city.place, city.volunteer_place, destinations, city.first_of_neighbourhood,
+            self.lanes, step, DESTINATION, *self.chance.key, deeds, moves,
         )  # fmt: skip
         return deeds, moves
 
     def _parts(self) -> list[Ints]:
         """Return the jobs of an hour in parts for threads, of about the same number of rows each."""
         if self.parts is None:
-            size = max(kernels.residents.BLOCK, -(-self.state.size // PARTS))
+            number = min(MOST_PARTS, max(2, self.state.size // ROWS_A_PART))
+            size = max(kernels.luck.BLOCK, -(-self.state.size // number))
             jobs = _cut(self.city, size)
             self.parts = np.split(jobs, np.flatnonzero(np.diff(jobs[:, 1] // size)) + 1)
         return self.parts
@@ -240,8 +261,8 @@ def _cut(city: City, size: int) -> Ints:
     return np.array(jobs, np.int64).reshape(-1, 3)
 
 
-PARTS = 16
-"""Parts of an hour that threads share out: enough that none waits long for another."""
+ROWS_A_PART, MOST_PARTS = 250_000, 16
+"""How an hour is cut for threads: parts enough that none waits long for another, and no more, as each has its price."""
 DECISION, DESTINATION = code("resident's hour"), code("destination")
 
 
@@ -249,7 +270,7 @@ def rates_of_the_hour(file: ScenarioFile, hour_of_day: float, step_h: float) -> 
     """Return the rates that hold for everyone at this hour of the day, (RATES,)."""
     m, fire, d = file.mobilisation, file.fire, file.displacement
     night = hour_of_day < NIGHT_ENDS or hour_of_day >= NIGHT_BEGINS
-    of = kernels.residents
+    of = kernels.tables
     rates = np.zeros(of.RATES, np.float32)
     rates[of.MOBILISE], rates[of.STAND_DOWN] = m.mobilise_per_hour, m.stand_down_per_hour
     rates[of.SOFTNESS], rates[of.LETHALITY] = m.noise, fire.lethality

@@ -27,7 +27,7 @@ from sim.residents import AWAY, DEAD, DISPLACED, MOBILISED
 
 TINY = replace(
     QUICK, name="tiny", residents=(1_000, 2_000), rounds=2, warm_hours=2, row_hours=2_000, run_days=1.0, starts=1,
-    sweep_runs=2, sweep_days=1.0, grids=((16, 2, 2),), countries=2_000, country_days=1.0, triad_mb=1,
+    sweep_runs=2, sweep_days=1.0, grids=((16, 2, 2),), countries=2_000, country_days=1.0, pairs=8, triad_mb=1,
 )  # fmt: skip
 
 
@@ -225,8 +225,10 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     from sim import kernels
 
     model = lived_through(20_000, 12)
-    own = {name: column for name, column in vars(model.residents).items() if isinstance(column, np.ndarray)}
-    rows = {name: column for name, column in own.items() if column.shape == (20_000,)}
+    people, fit = vars(model.residents), vars(model.residents.fit)
+    own = {name: column for name, column in people.items() if isinstance(column, np.ndarray)}
+    own |= {f"fit {name}": column for name, column in fit.items()}
+    rows = {name: own[name] for name in own if own[name].shape in ((20_000,), model.residents.fit.rows.shape)}
     before = {name: column.copy() for name, column in rows.items()}
     handed: list[Any] = []
     decide = kernels.residents.decide
@@ -249,16 +251,17 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_a_column_that_the_decision_touches_is_not_counted(decided: dict[str, Any]) -> None:
-    counted = {*inside.READ_OF_EVERYONE, *(name for name, _ in inside.ALSO_WHERE_FIRE_COMES_IN)}
+    read = (*inside.READ_OF_EVERYONE, *(f"fit {name}" for name in inside.READ_OF_THE_ABLE))
+    counted = {*read, *(name for name, _ in inside.ALSO_WHERE_FIRE_COMES_IN)}
     of_changes = {name for name, _ in inside.OF_THOSE_WHO_CHANGE}
-    assert decided["names"] - counted == {"changing", "then", "site"}
-    assert decided["names"] - counted <= of_changes and counted <= decided["names"]
-    for name in inside.READ_OF_EVERYONE:
+    assert decided["names"] - counted == {"changing", "then"} <= of_changes
+    assert counted <= decided["names"]
+    for name in read:
         assert (decided["before"][name] == decided["after"][name]).all(), f"{name} is written"
 
 
 def test_lived_is_written_where_no_fire_comes_in(decided: dict[str, Any]) -> None:
-    from sim.kernels.residents import DANGER
+    from sim.kernels.tables import DANGER
 
     model = decided["model"]
     in_danger = decided["sites"][DANGER][model.residents.site] > 0
@@ -272,10 +275,10 @@ def test_the_bytes_moved_are_not_those_of_the_types(decided: dict[str, Any]) -> 
     model = decided["model"]
     moved = inside.traffic(model, decided["sites"], decided["changes"])
     sites = model.city.site_cell.size
-    each = 1 + 1 + 4 + 4 + 4  # state, able, hardship, aversion, ties
-    change = 2 * 4 + 2 * 1 + 2 * 1 + 2 * 2 + 2 + 4  # changing, then, state, where, group, site
+    able = 4 + 4 + 4 + 4 + 4  # row, site, hardship, aversion, ties
+    change = 2 * 4 + 2 * 1 + 2 * 1  # changing, then, state
     by_hand = (
-        20_000 * each + moved.rows_in_danger * 2 * 4 + decided["changes"] * change
+        20_000 + model.residents.fit.rows.size * able + moved.rows_in_danger * 2 * 4 + decided["changes"] * change
         + sites * (decided["sites"].shape[0] * 4 + 8 + 8)
     )  # fmt: skip
     assert moved.bytes_a_resident == pytest.approx(by_hand / 20_000)
@@ -309,7 +312,8 @@ def test_the_json_lacks_something(said: dict[str, Any]) -> None:
     assert len(keys) == len(set(keys)), "two figures of one key"
     for figure in said["figures"]:
         assert set(figure) == {
-            "subject", "key", "what", "unit", "median", "low", "high", "rounds", "goal", "met", "note", "kept"
+            "subject", "key", "what", "unit", "median", "low", "high", "rounds", "interval", "goal", "met", "note",
+            "kept",
         }  # fmt: skip
         assert figure["low"] <= figure["median"] <= figure["high"]
         assert all(np.isfinite(figure["rounds"])) and figure["median"] > 0

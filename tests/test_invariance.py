@@ -102,11 +102,11 @@ def test_another_seed_gives_the_same_run() -> None:
 
 
 def test_the_number_of_threads_changes_a_number() -> None:
-    """More than 100,000 residents, below which one thread is used in any case."""
+    """More than 300,000 residents, below which one thread is used in any case."""
     crowd = tiny().with_values(
         {
             "clock.days": 0.5, "clock.start": datetime(2001, 5, 2),
-            "neighbourhoods.lower.residents": 60_000, "neighbourhoods.upper.residents": 60_000,
+            "neighbourhoods.lower.residents": 160_000, "neighbourhoods.upper.residents": 160_000,
             "neighbourhoods.lower.armed": {"amber": 4000.0},
         }
     )  # fmt: skip

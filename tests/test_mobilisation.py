@@ -11,8 +11,7 @@ from small import DROP, small
 from test_resident_kernel import alike, compiled
 
 from sim.chance import Chance
-from sim.kernels import residents as kernel
-from sim.kernels import sites
+from sim.kernels import sites, tables
 from sim.mobilisation import Outlook, Up, look_around, perceive
 from sim.neighbourhoods import City
 from sim.residents import CALM, MOBILISED, Residents, rates_of_the_hour
@@ -79,7 +78,7 @@ class Town:
         sites, posts, groups = self.look()
         deter, deter_up, danger_up, _ = posts[:, self.city.post_of]
         return SimpleNamespace(
-            pull=sites[kernel.PULL], danger=sites[kernel.DANGER], deter=deter, deter_up=deter_up, danger_up=danger_up,
+            pull=sites[tables.PULL], danger=sites[tables.DANGER], deter=deter, deter_up=deter_up, danger_up=danger_up,
             groups=groups,
         )  # fmt: skip
 
@@ -168,8 +167,8 @@ def lattice(rule, seed):
         },
         seed,
     )  # fmt: skip
-    town.rates[[kernel.MOBILISE, kernel.STAND_DOWN]] = 100.0  # to infinity
-    town.rates[kernel.SOFTNESS] = 1e-8  # to zero
+    town.rates[[tables.MOBILISE, tables.STAND_DOWN]] = 100.0  # to infinity
+    town.rates[tables.SOFTNESS] = 1e-8  # to zero
     rng = np.random.default_rng(seed)
     officers = np.zeros((NY, NX), np.int64)
     np.add.at(officers, (rng.integers(0, NY, OFFICERS), rng.integers(0, NX, OFFICERS)), 1)
@@ -218,14 +217,14 @@ def riot(thresholds):
     n = thresholds.size
     p = alike(CALM, n)
     p.rates[:], p.of_group[:], p.sites[:], p.posts[:] = 0.0, 0.0, 0.0, 0.0
-    p.rates[[kernel.MOBILISE, kernel.STAND_DOWN]] = 1e4
-    p.rates[[kernel.SOFTNESS, kernel.SHELTER_HALF, kernel.FLEE_HALF, kernel.LIVED_HALF, kernel.STEP_H]] = (
+    p.rates[[tables.MOBILISE, tables.STAND_DOWN]] = 1e4
+    p.rates[[tables.SOFTNESS, tables.SHELTER_HALF, tables.FLEE_HALF, tables.LIVED_HALF, tables.STEP_H]] = (
         1e-4, 1.0, 1.0, 1.0, 1.0,
     )  # fmt: skip
-    p.of_group[kernel.WORTH] = 1.0
+    p.of_group[tables.WORTH] = 1.0
     p.hardship = (1.0 - (thresholds - 0.5) / n).astype(np.float32)  # u = m/n + H - 1 > 0 where m > threshold - 1/2
     for step in range(2 * n):
-        p.sites[kernel.PULL] = np.count_nonzero(p.state == MOBILISED) / n - 1.0
+        p.sites[tables.PULL] = np.count_nonzero(p.state == MOBILISED) / n - 1.0
         p.step = step
         then = compiled(p)[0]
         if np.array_equal(then, p.state):
@@ -403,4 +402,4 @@ def test_legitimacy_and_toll_move_the_propensity_as_written():
     (_, east), (_, west) = town.of("east"), town.of("west")
     m = town.file.mobilisation
     assert np.allclose(seen.pull[east] - seen.pull[west][0], 0.5 * m.threat_toll)
-    assert seen.groups[0, kernel.WORTH] == np.float32(0.75)
+    assert seen.groups[0, tables.WORTH] == np.float32(0.75)

@@ -12,7 +12,7 @@ from small import small
 from test_resident_kernel import perceived, surroundings
 
 from sim.chance import Chance
-from sim.kernels import residents as kernel
+from sim.kernels import tables
 from sim.model import SpilloverModel
 from sim.neighbourhoods import City
 from sim.residents import MOBILISED
@@ -194,7 +194,7 @@ def test_people_are_detained_only_with_soldiers_in_sight_of_their_post():
     a.detain[:], a.soldiers_at[:] = 0.01, 0.0
     a.soldiers_at[a.post_cell[1]] = 0.5
     for a.soldiers in (0.0, 200.0):
-        detained = perceived(a)[1][kernel.DETAIN]
+        detained = perceived(a)[1][tables.DETAIN]
         assert np.allclose(detained, np.where(a.post_cell == a.post_cell[1], 0.01 * 0.5 * a.soldiers, 0.0))
 
 

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from sim.model import SpilloverModel
     from sim.scenario import Scenario
 
-READ_OF_EVERYONE = ("state", "able", "hardship", "aversion", "ties")
+READ_OF_EVERYONE = ("state",)
 """Columns of residents that the decision reads of every row."""
+READ_OF_THE_ABLE = ("rows", "site", "hardship", "aversion", "ties")
+"""Columns of `fit`, those able to fight, that it reads of each of them."""
 ALSO_WHERE_FIRE_COMES_IN = (("lived", 2),)
 """Columns that it touches only where there is danger, and how often: `lived` is read and written."""
-OF_THOSE_WHO_CHANGE = (
-    ("changing", 2), ("then", 2), ("state", 2), ("where", 2), ("group", 1), ("site", 1),
-)  # fmt: skip
+OF_THOSE_WHO_CHANGE = (("changing", 2), ("then", 2), ("state", 2))
 """Columns touched for each row that changes state: first written by the decision, then read by the deed."""
 OF_EVERY_SITE = ("site_ends", "post_of")
 """Columns of the city that the decision reads once a site, besides its table of sites."""
@@ -44,6 +44,7 @@ class Traffic:
     rows_in_danger: int
     changes: int
     of_rows: int
+    of_able: int
     of_danger: int
     of_changes: int
     of_sites: int
@@ -51,17 +52,18 @@ class Traffic:
     @property
     def bytes_a_resident(self) -> float:
         """Return the bytes for each resident."""
-        return (self.of_rows + self.of_danger + self.of_changes + self.of_sites) / self.rows
+        return (self.of_rows + self.of_able + self.of_danger + self.of_changes + self.of_sites) / self.rows
 
 
 def traffic(model: SpilloverModel, sites: np.ndarray[Any, Any], changes: int) -> Traffic:
     """Count the bytes of one residents' hour from the types of its columns.
 
     Each column counts once for each time that it has to come from memory or go back there: `READ_OF_EVERYONE`
-    for every row, `ALSO_WHERE_FIRE_COMES_IN` for the rows of sites in danger, `OF_THOSE_WHO_CHANGE` for each
-    change of state, and a site's entries once a site. As in STREAM, the reading of a line that is about to be
-    written does not count, nor does what a row on the shortlist needs: its line has just been read. So it is
-    the least that the algorithm can move, and a time held against it is not flattered.
+    for every row, `READ_OF_THE_ABLE` for those able to fight, `ALSO_WHERE_FIRE_COMES_IN` for the rows of sites in
+    danger, `OF_THOSE_WHO_CHANGE` for each change of state, and a site's entries once a site. As in STREAM, the
+    reading of a line that is about to be written does not count, nor does what a row on the shortlist needs: its
+    line has just been read. So it is the least that the algorithm can move, and a time held against it is not
+    flattered.
     `sites` is the table of sites that residents decided by; the danger there is where fire comes in.
     """
     from sim import kernels
@@ -69,7 +71,7 @@ def traffic(model: SpilloverModel, sites: np.ndarray[Any, Any], changes: int) ->
     residents, city = model.residents, model.city
     rows = residents.state.size
     people = np.diff(np.concatenate([[0], city.site_ends]))
-    in_danger = int(people[sites[kernels.residents.DANGER] > 0].sum())
+    in_danger = int(people[sites[kernels.tables.DANGER] > 0].sum())
 
     def width(name: str) -> int:
         return int(getattr(residents, name).itemsize)
@@ -79,6 +81,7 @@ def traffic(model: SpilloverModel, sites: np.ndarray[Any, Any], changes: int) ->
         rows_in_danger=in_danger,
         changes=changes,
         of_rows=rows * sum(map(width, READ_OF_EVERYONE)),
+        of_able=sum(int(getattr(residents.fit, name).nbytes) for name in READ_OF_THE_ABLE),
         of_danger=in_danger * sum(n * width(name) for name, n in ALSO_WHERE_FIRE_COMES_IN),
         of_changes=changes * sum(n * width(name) for name, n in OF_THOSE_WHO_CHANGE),
         of_sites=int(sites.nbytes) + sum(int(getattr(city, name).nbytes) for name in OF_EVERY_SITE),

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
         flow,
         fronts,
         groups,
+        hazards,
+        luck,
         raster,
         residents,
+        search,
         sites,
+        tables,
         theatre,
         triad,
     )  # fmt: skip
@@ -38,8 +42,8 @@ else:  # out of mypy's sight, or it would take any name for a kernel
 
 
 __all__ = [
-    "books", "chance", "channels", "compiled", "epstein", "flow", "fronts", "groups", "raster", "residents", "sites",
-    "theatre", "triad",
+    "books", "chance", "channels", "compiled", "epstein", "flow", "fronts", "groups", "hazards", "luck", "raster",
+    "residents", "search", "sites", "tables", "theatre", "triad",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from sim.kernels.compiled import kernel, part
+from sim.kernels.compiled import kernel, part, wide_part
 
 U64 = np.uint64
 
@@ -33,7 +33,7 @@ def philox_round(
     return (p1 >> _SHIFT) ^ c1 ^ k0, p1 & MASK, (p0 >> _SHIFT) ^ c3 ^ k1, p0 & MASK
 
 
-@part
+@wide_part
 def philox(
     c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, k0: np.uint64, k1: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:

@@ -35,5 +35,5 @@ def wide_kernel[F: Callable[..., Any]](function: F) -> F:
 
 
 def wide_part[F: Callable[..., Any]](function: F) -> F:
-    """Compile such a loop into the kernels that call it."""
-    return register_jitable(error_model="numpy", **OPTIONS)(function)
+    """Compile such a loop into the kernels that call it, in place: handing many arrays over has its price as well."""
+    return register_jitable(error_model="numpy", forceinline=True, **OPTIONS)(function)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from sim.kernels.chance import MASK, W0, W1, philox, philox_round, uniform
+from sim.kernels.chance import philox, uniform
 from sim.kernels.sites import state_deterrence
 
 U32 = np.uint32
@@ -128,29 +128,9 @@ def fill_words(
     a_out: Words, b_out: Words, c_out: Words, d_out: Words, uids: Numbers,
     attempt: np.uint64, step: np.uint64, decision: np.uint64, k0: np.uint64, k1: np.uint64,
 ) -> None:  # fmt: skip
-    """Fill four columns (m,) with the Philox words of some agents; the rounds stand one by one as in `fill_luck`."""
+    """Fill four columns (m,) with the Philox words of some agents."""
     for i in range(uids.size):
-        a, b, c, d = U64(uids[i]), attempt, step, decision
-        q0, q1 = k0, k1
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
-        q0, q1 = (q0 + W0) & MASK, (q1 + W1) & MASK
-        a, b, c, d = philox_round(a, b, c, d, q0, q1)
+        a, b, c, d = philox(U64(uids[i]), attempt, step, decision, k0, k1)
         a_out[i], b_out[i], c_out[i], d_out[i] = U32(a), U32(b), U32(c), U32(d)
 
 

@@ -15,16 +15,39 @@ Counts = npt.NDArray[np.int64]
 def blur(field: Field, taps: Field, out: Field) -> None:
     """Weight `field` (ny, nx) by taps[|dy|] taps[|dx|] into `out`; cells beyond the edge count 0.
 
-    taps: (reach + 1,) float32 weights by distance in cells. At each distance the two neighbours are added before they
-    are weighted, along x and then along y. Rows in which nobody is are left out: they add nothing.
+    taps: (reach + 1,) float32 weights by distance in cells. Columns and rows out of everyone's reach are left out:
+    nothing would be added there.
     """
     ny, nx = field.shape
+    reach = taps.size - 1
+    some = np.zeros(nx, np.uint8)
+    for y in range(ny):
+        row = field[y]
+        for x in range(nx):
+            some[x] |= row[x] != 0.0
+    out[:, :] = 0
+    begin = last = nx
+    for x in range(nx + 1):
+        if x < nx and some[x]:
+            begin, last = min(begin, x), x
+        elif begin < nx and (x == nx or x > last + 2 * reach):
+            blur_strip(field, taps, max(0, begin - reach), min(nx, last + reach + 1), out)
+            begin = nx
+
+
+@part
+def blur_strip(field: Field, taps: Field, left: int, right: int, out: Field) -> None:
+    """Do so with columns left to right - 1, beyond which nobody reaches.
+
+    At each distance the two neighbours are added before they are weighted, along x and then along y.
+    """
+    ny, nx = field.shape[0], right - left
     reach = taps.size - 1
     wide = np.zeros(nx + 2 * reach, np.float32)
     middle = np.zeros((ny + 2 * reach, nx), np.float32)
     some = np.zeros(ny + 2 * reach, np.uint8)
     for y in range(ny):
-        row = field[y]
+        row = field[y, left:right]
         for x in range(nx):
             if row[x] != 0.0:
                 some[y + reach] = 1
@@ -36,11 +59,11 @@ def blur(field: Field, taps: Field, out: Field) -> None:
             centre[x] = row[x]
             to[x] = row[x] * taps[0]
         for d in range(1, reach + 1):
-            w, left, right = taps[d], wide[reach - d : reach - d + nx], wide[reach + d : reach + d + nx]
+            w, before, after = taps[d], wide[reach - d : reach - d + nx], wide[reach + d : reach + d + nx]
             for x in range(nx):
-                to[x] += (left[x] + right[x]) * w
+                to[x] += (before[x] + after[x]) * w
     for y in range(ny):
-        to, centre = out[y], middle[y + reach]
+        to, centre = out[y, left:right], middle[y + reach]
         for x in range(nx):
             to[x] = centre[x] * taps[0]
         for d in range(1, reach + 1):
@@ -54,7 +77,8 @@ def blur(field: Field, taps: Field, out: Field) -> None:
 def box_sum(field: Counts, reach: int, out: Counts) -> None:
     """Sum integers `field` (ny, nx) over the square of cells within `reach` into `out`; exact."""
     ny, nx = field.shape
-    strip, run = np.zeros(nx, np.int64), np.zeros(nx + 1, np.int64)
+    strip, run = np.zeros(nx, np.int64), np.zeros(nx + 2 * reach + 1, np.int64)
+    upto, since = run[2 * reach + 1 :], run[:nx]
     for y in range(min(reach, ny)):
         row = field[y]
         for x in range(nx):
@@ -68,11 +92,15 @@ def box_sum(field: Counts, reach: int, out: Counts) -> None:
             row = field[y - reach - 1]
             for x in range(nx):
                 strip[x] -= row[x]
+        total = 0
         for x in range(nx):
-            run[x + 1] = run[x] + strip[x]
+            total += strip[x]
+            run[reach + 1 + x] = total
+        for x in range(nx + reach + 1, run.size):
+            run[x] = total
         to = out[y]
         for x in range(nx):
-            to[x] = run[min(nx, x + reach + 1)] - run[max(0, x - reach)]
+            to[x] = upto[x] - since[x]
 
 
 @kernel

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from sim.kernels.compiled import kernel, part
 from sim.kernels.raster import blur, box_sum
-from sim.kernels.residents import (
+from sim.kernels.search import first_from
+from sim.kernels.tables import (
     DANGER,
     DANGER_UP,
     DETAIN,
@@ -27,6 +28,7 @@ from sim.kernels.residents import (
 )  # fmt: skip
 
 Bytes = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.uint32]
 Singles = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,6 +48,8 @@ def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> flo
 
     Epstein 2002.
     """
+    if soldiers == 0.0:
+        return 0.0
     ratio = soldiers / active
     if rule == FLOOR:
         ratio = math.floor(ratio)
@@ -56,23 +60,24 @@ def state_deterrence(soldiers: float, active: float, k: float, rule: int) -> flo
 
 @kernel
 def muster(
-    groups: Ints, first_site: Ints, last_site: Ints, site_ends: Ints, up_at: Ints, state: Bytes, able: Bytes,
-    weapon_rank: Singles, armed_share: Floats, weight: Ints, armed_at: Ints, armed_up: Ints,
+    groups: Ints, first: Ints, last: Ints, first_site: Ints, last_site: Ints, states: Ints, state: Bytes, able: Rows,
+    able_site: Rows, weapon_rank: Singles, armed_share: Floats, weight: Ints, armed_at: Ints, armed_up: Ints,
 ) -> None:  # fmt: skip
     """Count the armed among the mobilised: by site in `armed_at` (S,), by group in `armed_up` (G,), in people.
 
-    up_at: (S,) mobilised people; state, able, weapon_rank: (residents,); armed_share, weight: (G,). Who is able to
-    fight and has a rank below the share has a weapon. Only sites where somebody is up are looked at.
+    first to last_site, armed_share, weight: (G,); states: (G, 8) people by state; state: (residents,). able, able_site,
+    weapon_rank: (n,) rows of those able to fight, in order, their sites and ranks: who has a rank below the share has
+    a weapon.
     """
     for g in groups:
         armed_up[g] = 0
-        for s in range(first_site[g], last_site[g]):
-            armed = 0
-            if up_at[s]:
-                for row in range(site_ends[s - 1] if s else 0, site_ends[s]):
-                    armed += (state[row] == MOBILISED) & (able[row] == 1) & (weapon_rank[row] < armed_share[g])
-            armed_at[s] = weight[g] * armed
-            armed_up[g] += armed_at[s]
+        armed_at[first_site[g] : last_site[g]] = 0
+        if states[g, MOBILISED] == 0:
+            continue
+        for k in range(first_from(first[g], able), first_from(last[g], able)):
+            if (state[able[k]] == MOBILISED) & (weapon_rank[k] < armed_share[g]):
+                armed_at[able_site[k]] += weight[g]
+                armed_up[g] += weight[g]
 
 
 @kernel
@@ -89,12 +94,12 @@ def look_around(
     community who come from near the site; everyone (K,), all mobilised in sight of the post.
     """
     shape, cells = armed.shape[1:], armed.shape[1] * armed.shape[2]
-    total, seen = np.zeros(shape, np.int64), np.empty(shape, np.int64)
-    total_at, seen_at = total.reshape(cells), seen.reshape(cells)
-    any_up = False
+    total, seen, up = np.zeros(shape, np.int64), np.empty(shape, np.int64), np.zeros(shape, np.int64)
+    total_at, seen_at, up_here = total.reshape(cells), seen.reshape(cells), up.reshape(cells)
+    posted, any_up = np.zeros(shape, np.float32), False
+    posted_at = posted.reshape(cells)
     for c in range(armed.shape[0]):
-        up, posted = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-        up_here, posted_at, any_up_here, any_armed = up.reshape(cells), posted.reshape(cells), False, False
+        any_up_here, any_armed = False, False
         for g in groups:
             if community[g] == c:
                 for s in range(first_site[g], last_site[g]):
@@ -107,11 +112,13 @@ def look_around(
                         posted_at[post] += np.float32(armed_at[s])
         if any_armed:
             blur(posted, taps, armed[c])
+            posted[:, :] = 0
         else:
             armed[c, :, :] = 0
         if any_up_here:
             any_up = True
             box_sum(up, sight, seen)
+            up[:, :] = 0
         for g in groups:
             if community[g] == c:
                 for s in range(first_site[g], last_site[g]):
