@@ -40,6 +40,7 @@ from sim.console import (
 
 if TYPE_CHECKING:
     from sim.checkpoint import Checkpoint
+    from sim.dashboard.cells import Streets
     from sim.runs import Progress, Result
     from sim.scenario import Scenario
 
@@ -48,6 +49,7 @@ SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
 CHECKPOINT = "checkpoint.npz"
+CELLS = "cells.npz"
 
 
 # --- commands that others add --------------------------------------------------------------------------
@@ -231,6 +233,9 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to keep the run in.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the run that is in that folder.")] = False,
+    cells: Annotated[
+        bool, typer.Option("--cells", help="Keep the streets by the hour too, for the dashboard; needs --out.")
+    ] = False,
     figures: Annotated[bool, typer.Option(help="Draw figures into the folder.")] = True,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
@@ -240,9 +245,10 @@ def run(
     sample = (samples, seed or 0) if samples is not None else None
     chosen = _chosen(begun.scenario if begun is not None else str(scenario), sets or [], params, days, sample)
     kept_at = _time(checkpoint_at, out) if checkpoint_at is not None else None
+    streets = _streets(chosen, out, begun) if cells else None
     made = _claimed(out, force) if out is not None else []
     try:
-        result, code = _run(chosen, seed or 0, quiet, begun, kept_at)
+        result, code = _run(chosen, seed or 0, quiet, begun, kept_at, streets)
         if out is not None:
             result.save(out, force=force)
             _keep_checkpoint(result, out, wanted=kept_at is not None)
@@ -329,6 +335,24 @@ def sources(
     typer.echo(json.dumps(as_asked, ensure_ascii=False) if as_json else origins.told(found, listed))
 
 
+@app.command()
+def dashboard(
+    what: Annotated[
+        str, typer.Argument(metavar="SCENARIO|RUN_FOLDER", help="What to open; qusayr-2013 unless told.")
+    ] = "qusayr-2013",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 8765,
+    host: Annotated[str, typer.Option(help="Who can reach it; this machine only unless told.")] = "127.0.0.1",
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Which luck to draw; 0 unless told.")
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser.")] = True,
+) -> None:
+    """Watch a scenario play out in a browser, or a run that was kept."""
+    from sim.dashboard import serving
+
+    serving.dashboard(what, seed, host, port, open_)
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the scenarios that come with the project."""
@@ -406,6 +430,19 @@ def _time(text: str, out: Path | None) -> datetime:
         raise typer.BadParameter(why, param_hint="--checkpoint-at") from None
 
 
+def _streets(scenario: Scenario, out: Path | None, begun: Checkpoint | None) -> Streets:
+    """Return what keeps the streets of a run by the hour."""
+    from sim.dashboard.cells import Streets
+
+    if out is None:
+        raise typer.BadParameter("needs a folder to keep them in: --out DIR", param_hint="--cells")
+    if begun is not None:
+        raise typer.BadParameter("the hours before the checkpoint are not in it", param_hint="--cells")
+    if scenario.model != "theatre":
+        raise typer.BadParameter(f"a run of the model '{scenario.model}' has no streets", param_hint="--cells")
+    return Streets()
+
+
 def _keep_checkpoint(result: Result, folder: Path, wanted: bool) -> None:
     """Write the checkpoint in place of an earlier run's."""
     (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -477,7 +514,7 @@ def _is_of_a_run(folder: Path) -> bool:
     """Say whether a folder holds a run, or what is left of one that was cut off while it was saved."""
     from sim.runs import FILES
 
-    known = {*FILES, SEAL, CHECKPOINT, "timeline.png", "map.png"}
+    known = {*FILES, CELLS, SEAL, CHECKPOINT, "timeline.png", "map.png"}
     left = [path.name for path in folder.iterdir()]
     return (folder / SEAL).is_file() or all(name in known or name.endswith(".part") for name in left)
 
@@ -494,12 +531,15 @@ def _give_back(made: list[Path]) -> None:
 
 
 def _run(
-    scenario: Scenario, seed: int, quiet: bool, begun: Checkpoint | None = None, kept_at: datetime | None = None
-) -> tuple[Result, int]:
+    scenario: Scenario, seed: int, quiet: bool, begun: Checkpoint | None = None, kept_at: datetime | None = None,
+    streets: Streets | None = None,
+) -> tuple[Result, int]:  # fmt: skip
     """Run, or go on with a run, showing how far it has come; return the result and the exit code."""
     from sim.runs import run
 
     also: dict[str, Any] = {} if kept_at is None else {"checkpoint_at": kept_at}
+    if streets is not None:
+        also["look"] = streets
     with stoppable() as stopped, _progress(scenario, shown=not quiet and sys.stderr.isatty()) as progress:
         try:
             if begun is None:
@@ -511,6 +551,8 @@ def _run(
         except KeyboardInterrupt:
             complain("stopped before the first step; there is nothing to keep")
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
+    if streets is not None and result.record.steps_done:
+        result.more[CELLS] = streets.packed()
     if result.complete:
         return result, DONE
     return result, TERMINATED if stopped else INTERRUPTED

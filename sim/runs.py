@@ -13,6 +13,7 @@ The folder holds
     sides.json         who the sides of the fire are
     summary.json       as `summary.schema.json` has it
     summary.txt        the same for people
+    cells.npz          what the streets looked like by the hour, where that was asked for (`sim.dashboard.cells`)
     provenance.json    the seal: what made this, with the hash of every other file
 
 All files are written beside their place, brought to disk and then moved there; the seal comes last (`sim.keeping`).
@@ -58,6 +59,9 @@ NUMBERS_BY = ("spillover", "mesa", "numpy", "numba", "scipy")
 """Packages of which another version may change a number."""
 TEXTS = ("scenario.toml", "sides.json", "summary.json", "summary.txt")
 FILES = (*(f"{table}.parquet" for table in TABLES), *TEXTS)
+CELLS = "cells.npz"
+MORE_FILES = (CELLS,)
+"""Files that a folder has where somebody asked for them."""
 KEYS = ("measure", "unit", "place", "neighbourhood", "community", "faction")
 
 
@@ -85,10 +89,12 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     beside: Result | None = None,
     checkpoint_at: datetime | None = None,
+    look: Callable[[Any], object] | None = None,
 ) -> Result:
     """Run a scenario and return what it left; a KeyboardInterrupt ends it early.
 
     `checkpoint_at` is a time at whose step the state is kept as the result's `checkpoint`, for `resume` to go on from.
+    `look` is called with the model before its first step and after each.
     `beside` is a run with the same seed with which this one shares a single stream of numbers, as models without keyed
     draws do: once the two have used up different amounts of it, all luck is other luck. It is there to measure what
     keyed draws buy.
@@ -97,9 +103,9 @@ def run(
     if days is not None:
         scenario = scenario.with_values({"clock.days": days})
     step = None if checkpoint_at is None else _step_of_checkpoint(scenario, checkpoint_at)
-    model = _model(scenario, seed, threads)
+    model = new_model(scenario, seed, threads)
     stream = None if beside is None else _SharedStream(model, beside.record)
-    return _to_the_end(model, scenario, seed, progress, stream, step)
+    return _to_the_end(model, scenario, seed, progress, stream, step, look=look)
 
 
 def resume(
@@ -165,11 +171,14 @@ def _to_the_end(
     stream: _SharedStream | None = None,
     checkpoint_step: int | None = None,
     forked: dict[str, Any] | None = None,
+    look: Callable[[Any], object] | None = None,
 ) -> Result:
     """Run a model to the end of its scenario and return what it left."""
     started, clock = datetime.now(UTC), perf_counter()
     kept: list[Checkpoint] = []
-    interrupted = _run_through(model, scenario, progress, _between(model, stream, checkpoint_step, kept))
+    interrupted = _run_through(model, scenario, progress, _between(model, stream, checkpoint_step, kept, look))
+    if look is not None and not interrupted:
+        look(model)
     return Result(
         scenario=scenario,
         seed=seed,
@@ -186,8 +195,9 @@ def _to_the_end(
 
 
 def _between(
-    model: Any, stream: _SharedStream | None, checkpoint_step: int | None, kept: list[Checkpoint]
-) -> Callable[[], None]:
+    model: Any, stream: _SharedStream | None, checkpoint_step: int | None, kept: list[Checkpoint],
+    look: Callable[[Any], object] | None,
+) -> Callable[[], None]:  # fmt: skip
     """Return what is to be done before each step."""
 
     def act() -> None:
@@ -197,6 +207,8 @@ def _between(
             from sim.checkpoint import capture
 
             kept.append(capture(model))
+        if look is not None:
+            look(model)
 
     return act
 
@@ -212,7 +224,7 @@ def _harm(model: Any) -> dict[str, NDArray[np.uint8]]:
     }
 
 
-def _model(scenario: Scenario, seed: int, threads: int | None) -> Any:
+def new_model(scenario: Scenario, seed: int, threads: int | None) -> Any:
     """Return what runs the scenario: it has a `record`, and `run_for` takes it some steps on."""
     if scenario.model == "epstein":
         from sim.classics.epstein import EpsteinRun
@@ -351,6 +363,7 @@ class Result:
     checkpoint: Checkpoint | None = None  # where one was asked for
     forked: dict[str, Any] | None = None  # of what run, and where, this one is a branch
     sealed: dict[str, Any] | None = None  # the summary of a run that was loaded
+    more: dict[str, bytes] = field(default_factory=dict)  # what `MORE_FILES` of its folder hold, by name
 
     @property
     def complete(self) -> bool:
@@ -493,13 +506,15 @@ class Result:
 
         folder = Path(folder)
         _make_room(folder, force)
-        with together(folder, seal=SEAL) as beside:
+        with together(folder, seal=SEAL, without=MORE_FILES) as beside:
             with duckdb.connect() as database:
                 for name in TABLES:
                     _write_table(database, beside / f"{name}.parquet", self, name)
             for name, text in self._texts().items():
                 write(beside / name, text)
-            hashes = {name: sha256(beside / name) for name in FILES}
+            for name, content in self.more.items():
+                (beside / name).write_bytes(content)
+            hashes = {name: sha256(beside / name) for name in (*FILES, *self.more)}
             write(beside / SEAL, _json(self._provenance(hashes)))
         return folder
 
@@ -610,6 +625,7 @@ def load(folder: str | Path) -> Result:
         wall_seconds=seal["wall_seconds"],
         versions=seal["versions"],
         sealed=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
+        more={name: (folder / name).read_bytes() for name in _more_files(seal)},
     )
 
 
@@ -626,9 +642,13 @@ def _unbroken(folder: Path) -> dict[str, Any]:
         raise RunFolderError(f"{folder / SEAL}: not JSON") from None
     if not isinstance(seal, dict) or seal.get("format") != SEAL_FORMAT:
         raise RunFolderError(f"{folder / SEAL}: not a seal of format {SEAL_FORMAT}")
-    for name in FILES:
+    for name in (*FILES, *_more_files(seal)):
         _hold_against(folder / name, seal.get("files", {}).get(name))
     return seal
+
+
+def _more_files(seal: dict[str, Any]) -> list[str]:
+    return [name for name in MORE_FILES if name in seal.get("files", {})]
 
 
 def _hold_against(path: Path, sealed: str | None) -> None:

@@ -211,7 +211,7 @@ class Played:
 def played(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Let `run` play a record; `stop_in` says in which step someone stops it."""
     options: dict[str, Any] = {}
-    monkeypatch.setattr(sim.runs, "_model", lambda scenario, seed, threads: Played(scenario, **options))
+    monkeypatch.setattr(sim.runs, "new_model", lambda scenario, seed, threads: Played(scenario, **options))
     return options
 
 
