@@ -12,6 +12,9 @@ machine that others use too, a time alone says little.
     sweep        runs a second, on one worker and on two
     peers        Epstein's rule beside Mesa's own example
     countries    two countries at 1:1, a month of hours
+    draws        what keyed draws buy against plain same-seed pairing
+    dashboard    how soon the page is there and answers, and what it holds on to
+    modes        whether outcomes have one mode
     report       the page and the JSON
     history      earlier benchmarks, and whether this one is slower
 """

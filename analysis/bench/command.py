@@ -15,7 +15,7 @@ import typer
 from analysis.bench.measuring import FULL, QUICK, Found, Session, Sizes, Skipped, open_session
 from sim.console import FAILED, Refused, complain, nearest
 
-SUBJECTS = ("residents", "theatre", "startup", "sweep", "peers", "countries")
+SUBJECTS = ("residents", "theatre", "startup", "sweep", "peers", "countries", "draws", "dashboard")
 """In the order of the page; each is a file of this folder."""
 
 
@@ -23,7 +23,7 @@ def bench(
     subjects: Annotated[
         list[str] | None, typer.Argument(metavar="[SUBJECT]...", help=f"Which of: {', '.join(SUBJECTS)}. Default: all.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of six: smaller, fewer rounds.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Three minutes, not fifteen: smaller, fewer rounds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")] = False,
     append: Annotated[bool, typer.Option("--append", help="Add a line to the history.")] = False,
     against_history: Annotated[

@@ -100,6 +100,7 @@ class Figure:
     note: str = ""
     kept: Sample | None = None
     kept_unit: str = ""
+    interval: tuple[float, float] | None = None  # at 95 %, of an estimate
 
     @property
     def is_ratio(self) -> bool:
@@ -245,6 +246,7 @@ class Sizes:
     countries: int  # residents
     country_days: float
     country_limit_s: float
+    pairs: int  # of each intervention
     triad_mb: int | None  # None: by the machine's cache
 
 
@@ -252,13 +254,13 @@ FULL = Sizes(
     name="full",
     residents=(10_000, 100_000, 1_000_000, 10_000_000), rounds=7, warm_hours=24, row_hours=2_000_000,
     run_days=None, starts=5, cold=True, sweep_runs=12, sweep_days=35.0, grids=((40, 30, 7), (200, 3, 5)),
-    countries=25_000_000, country_days=30.0, country_limit_s=120.0, triad_mb=None,
+    countries=25_000_000, country_days=30.0, country_limit_s=120.0, pairs=100, triad_mb=None,
 )  # fmt: skip
 QUICK = Sizes(
     name="quick",
     residents=(10_000, 100_000, 1_000_000), rounds=3, warm_hours=12, row_hours=500_000,
     run_days=None, starts=2, cold=False, sweep_runs=8, sweep_days=7.0, grids=((40, 20, 3), (200, 1, 2)),
-    countries=250_000, country_days=30.0, country_limit_s=15.0, triad_mb=64,
+    countries=250_000, country_days=30.0, country_limit_s=15.0, pairs=20, triad_mb=64,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from analysis.bench.machine import SHOWN, Machine
@@ -16,6 +17,8 @@ TITLES = {
     "sweep": "A sweep",
     "peers": "Epstein's rule",
     "countries": "Two countries, everyone modelled",
+    "draws": "What keyed draws buy: what the interventions do",
+    "dashboard": "The dashboard, in a headless browser",
 }
 
 
@@ -40,6 +43,7 @@ def _figure(one: Figure) -> dict[str, Any]:
         "what": one.what.strip(),
         "unit": one.unit,
         **_sampled(one.sample),
+        "interval": None if one.interval is None else [end if isfinite(end) else None for end in one.interval],
         "goal": None if one.goal is None else {one.goal.sense.replace(" ", "_"): one.goal.bound},
         "met": None if one.goal is None else one.goal.met(one.sample.median),
         "note": one.note,
@@ -75,13 +79,14 @@ def _heading(machine: Machine, mode: str, seconds: float) -> list[str]:
     return [
         f"spillover bench, {mode}: {seconds:.0f} s",
         f"{machine.kind}{memory}, {machine.system}; {about}; commit {machine.commit}, {machine.when}",
-        f"load when it began: {machine.load:g}; each value is a median, its quartiles in brackets",
+        f"load when it began: {machine.load:g}; each value is a median, its quartiles in brackets, or an "
+        "estimate, its 95 % interval in them",
         *(warning if machine.busy else []),
     ]
 
 
 def _table(rows: Sequence[Figure]) -> list[str]:
-    cells = [(one.what, f"{shown(one.sample.median)} {one.unit}", _brackets(one.sample), _goal(one), one.note)
+    cells = [(one.what, f"{shown(one.sample.median)} {one.unit}", _brackets(one), _goal(one), one.note)
              for one in rows]  # fmt: skip
     widths = [max((len(row[i]) for row in cells), default=0) for i in range(4)]
     return [
@@ -90,8 +95,10 @@ def _table(rows: Sequence[Figure]) -> list[str]:
     ]
 
 
-def _brackets(sample: Sample) -> str:
-    return f"[{shown(sample.low)}–{shown(sample.high)}]" if len(sample.values) > 1 else ""
+def _brackets(one: Figure) -> str:
+    if one.interval is not None:
+        return "[{} to {}]".format(*map(shown, one.interval))
+    return f"[{shown(one.sample.low)}–{shown(one.sample.high)}]" if len(one.sample.values) > 1 else ""
 
 
 def _goal(one: Figure) -> str:
