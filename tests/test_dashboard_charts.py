@@ -355,9 +355,14 @@ def test_claims_stand_beside_the_truth_when_they_are_made() -> None:
     claims = [line for line in feed.lines(run, run.done, most=10**6) if line.kind == "claim"]
     made = {(c["claimed_at"], c["observer"], c["place"], c["first_step"]) for c in run.record.claims}
     assert len(claims) == len([when for when, *_ in made if when < run.done])
-    line = next(line for line in claims if line.place == "qusayr" and line.claim.startswith("Opposition activists"))
-    said = [c for c in run.record.claims if (c["claimed_at"], c["observer"]) == (line.step, "activists")]
-    rebels = next(c for c in said if (c["place"], c["topic"], c["party"]) == ("qusayr", "killed", "rebels"))
+    wanted = ("activists", "qusayr", "killed", "rebels")
+    said = [c for c in run.record.claims if (c["observer"], c["place"], c["topic"], c["party"]) == wanted]
+    rebels = next(c for c in said if c["claimed_at"] < run.done)
+    line = next(
+        line
+        for line in claims
+        if (line.step, line.place) == (rebels["claimed_at"], "qusayr") and line.claim.startswith("Opposition activists")
+    )
     assert f"Rebel brigades {rebels['truth']}" in line.text and "in the run" in line.text
     assert f"Rebel brigades {rebels['value']}" in line.claim
 
@@ -369,7 +374,7 @@ def test_line_of_time_marks_what_is_scheduled() -> None:
     first = tape()
     ground = timeline_view.ground(first)
     events = first.scenario.file.events.values()
-    assert [mark["text"] for mark in ground["marks"]] == [e.text for e in sorted(events, key=lambda e: e.at)]
+    assert [mark["text"] for mark in ground["marks"]] == [e.text for e in sorted(events, key=lambda e: (e.at, e.text))]
     assert all(first.scenario.step_of(e.at) in {m["step"] for m in ground["marks"]} for e in events)
     assert ground["zone"] == "Asia/Beirut" and datetime.fromtimestamp(
         ground["start"] / 1e3, first.scenario.zone

@@ -15,7 +15,7 @@ from sim.dashboard.elements import Button, choose, tag, use_heard
 from sim.dashboard.screen import Facts, Screen
 from sim.dashboard.setup import GROUPS, LARGEST_UPLOAD, Opening, Setup, knobs, received, switches, titles
 from sim.dashboard.widgets import Files, Knobs
-from sim.scenario import Scenario
+from sim.scenario import Scenario, ScenarioError
 
 FORK = "Go on from this hour with these, beside the first run"
 ADVICE = "Nothing changed yet. Switch a channel off, and go on from this hour beside the first run."
@@ -90,6 +90,7 @@ def _told(screen: Screen, attempt: Attempt) -> list[Any]:
 def TakeAndBring(screen: Screen, setup: Setup, begin: Callable[[Opening], None], attempt: Attempt) -> Any:
     """Offer what can be saved, and take a scenario file."""
     widget = solara.use_memo(lambda: Files(largest=LARGEST_UPLOAD), [])
+    faults, set_faults = solara.use_state(())
     parcels = {"setup": lambda: _file_of(setup), "charts": lambda: _charts_of(screen)}
 
     def send(asked: dict[str, Any]) -> None:
@@ -97,11 +98,16 @@ def TakeAndBring(screen: Screen, setup: Setup, begin: Callable[[Opening], None],
 
     def take(brought: dict[str, Any]) -> None:
         content = bytes(brought["content"]) if brought["size"] <= LARGEST_UPLOAD else bytes(LARGEST_UPLOAD + 1)
-        attempt(lambda: begin(Opening(received(brought["name"], content))))
+        try:
+            begin(Opening(received(brought["name"], content)))
+            set_faults(())
+        except ScenarioError as error:
+            set_faults(error.faults)
 
     use_heard(widget, "asked", send)
     use_heard(widget, "brought", take)
-    return tag("div", "sp-fill", [widget])
+    told = [tag("li", "", [str(fault)]) for fault in faults]
+    return tag("div", "sp-fill", [widget, tag("ul", "sp-faults", told, role="alert")])
 
 
 def _file_of(setup: Setup) -> dict[str, Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         raster,
         residents,
         search,
+        shortlist,
         sites,
         tables,
         theatre,
@@ -43,7 +44,7 @@ else:  # out of mypy's sight, or it would take any name for a kernel
 
 __all__ = [
     "books", "chance", "channels", "compiled", "epstein", "flow", "fronts", "groups", "hazards", "luck", "raster",
-    "residents", "search", "sites", "tables", "theatre", "triad",
+    "residents", "search", "shortlist", "sites", "tables", "theatre", "triad",
 ]  # fmt: skip
 
 
