@@ -108,6 +108,8 @@ def test_runs_that_differ_are_called_the_same() -> None:
     before = QUSAYR.file.factions["hezbollah"].fighters
     assert sorted(said) == [f"Hezbollah: fighters {before} → 2000 people", "channel kin off"]
     assert differences(QUSAYR, QUSAYR) == []
+    (quiet,) = differences(QUSAYR, QUSAYR.without("offensive"))
+    assert quiet == f"without the event of 19 May: {QUSAYR.file.events['offensive'].text}"
 
 
 @pytest.mark.parametrize("name", [name for name in shipped() if Scenario.load(name).file.scenario.id != QUSAYR.id])

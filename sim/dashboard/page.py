@@ -24,6 +24,8 @@ from sim.scenario import Scenario
 WHAT_IT_IS = "One run of a simulation of few and contested facts; not a forecast."
 SPEEDS = {6.0: "6 h/s", 24.0: "1 d/s", 72.0: "3 d/s", 240.0: "10 d/s", 1e6: "fastest"}
 """Hours of the scenario in a second, and how that is told; nothing runs a million."""
+MOST_TOLD = 3
+"""Differences named above the second run; the panel Compare has all."""
 TABS = ("Feed", "Change", "Compare", "Files")
 OF_THE_FOLDER, BROUGHT = "the run folder", "the uploaded file"
 
@@ -196,13 +198,17 @@ def _side(screen: Screen, side: Side, number: int | None) -> Any:
 
 
 def _which(screen: Screen, number: int) -> str:
-    """Say which of two runs this is: the first as it is called, the second by what differs."""
+    """Say which of two runs this is: as it is called, or where both are called the same, by what differs."""
     second = screen.facts.second
     if second is None or number == 0:
         return screen.scenario.title
+    if second.scenario.title != screen.scenario.title:
+        return second.scenario.title
     since = second.time(second.begins)
     begins = f"from {since:%a} {since.day} {since:%b %H:%M}: " if second.begins else ""
-    return begins + ("; ".join(screen.differences) or "the same set-up")
+    more = len(screen.differences) - MOST_TOLD
+    told = "; ".join(screen.differences[:MOST_TOLD]) or "the same set-up"
+    return f"{begins}{told}{f'; and {more} more' if more > 0 else ''}"
 
 
 def _streets(screen: Screen) -> Any:

@@ -278,6 +278,8 @@ def _leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _said(path: str, before: Any, after: Any, known: Knob | Switch | None) -> str:
+    if isinstance(known, Switch) and known.kind == "event":
+        return f"{'with' if after else 'without'} the event of {known.name}: {known.about}"
     if isinstance(known, Switch):
         return f"{known.kind} {known.name} {'on' if after else 'off'}"
     if known is None:

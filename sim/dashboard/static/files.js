@@ -31,11 +31,10 @@ function render({ model, el }) {
     root.append(node, made("p", "sp-about", about));
   }
 
-  function pictures() {
-    const maps = [...document.querySelectorAll(".sp-map canvas, .sp-city canvas")];
-    for (const [i, canvas] of maps.entries()) {
-      const name = canvas.closest("[data-name]")?.dataset.name ?? `map-${i + 1}`;
-      canvas.toBlob((blob) => blob && save(blob, `${name}.png`), "image/png");
+  async function pictures() {
+    for (const canvas of document.querySelectorAll(".sp-map canvas, .sp-city canvas")) {
+      const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+      if (blob) save(blob, `${canvas.closest("[data-name]").dataset.name}.png`);
     }
   }
 
