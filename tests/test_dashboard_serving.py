@@ -183,3 +183,11 @@ def test_ctrl_c_ends_it_at_once() -> None:
         assert served.process.wait(2) == 0
         assert served.process.stdout is not None
         assert served.process.stdout.read() == ""
+
+
+def test_the_manual_names_a_test_that_there_is_not() -> None:
+    """It says of each trap in the framework which test holds it."""
+    named = set(re.findall(r"`(test_\w+)`", (REPOSITORY / "docs/dashboard.md").read_text(encoding="utf-8")))
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").glob("test_dashboard_*.py"))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if f"def {name}(" not in written] == []
