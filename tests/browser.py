@@ -97,6 +97,7 @@ class Browser:
             page.on("pageerror", lambda error: self.errors.append(str(error)))
             page.goto(self.address)
             page.wait_for_selector(".sp-map canvas[aria-label*='Last 24 hours']")
+            page.wait_for_selector(".sp-scrubber [role=slider][aria-valuenow]")
             yield page
             page.unroute_all()  # the page says goodbye when it is left, and nobody is there to let that through
             page.goto("about:blank")
