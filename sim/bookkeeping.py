@@ -122,11 +122,9 @@ class Bookkeeper:
 
     def note_fronts(self, step: int, losses: Losses) -> None:
         """Take down an hour's losses at the fronts."""
-        rows = losses.by.tolist()
-        for place, attacker, target, dead, hurt in rows:
+        for place, attacker, target, dead, hurt in losses.by.tolist():
             self.record.fire.append((step, place, NOWHERE, attacker, target, CLASH, 0, dead, 0, 0, hurt, 0))
-        for place, f in dict.fromkeys((place, target) for place, _, target, _, _ in rows):
-            self._count_fighters(place, f, int(losses.killed[place, f]), int(losses.wounded[place, f]))
+        self._count_fighters(losses.killed, losses.wounded)
 
     def note_residents(self, step: int, hour: Hour, seen: Seen, hit: float, civilian_hit: float) -> None:
         """Take down who of the residents was hurt, and by whom."""
@@ -156,7 +154,9 @@ class Bookkeeper:
         by_side = self.side_of[by]
         self.record.fire.append((step, place, NOWHERE, by_side, target, AIR_STRIKE, 0, dead, 0, 0, 0, 0))
         self.record.fire.append((step, place, NOWHERE, by_side, by_side, EXPLOSION, 0, 0, 0, 0, 0, 0))
-        self._count_fighters(place, target, dead, 0)
+        killed = np.zeros_like(self.theatre.killed)
+        killed[place, target] = dead
+        self._count_fighters(killed, np.zeros_like(killed))
 
     def note_border_fire(self, step: int, by: str, place: int, number: int, hurt: int) -> None:
         """Take down stray fire into a place."""
@@ -356,11 +356,13 @@ class Bookkeeper:
     def _shares(self, shares: dict[str, float]) -> Floats:
         return np.array([shares.get(c, 0.0) for c in self.theatre.communities])
 
-    def _count_fighters(self, place: int, f: int, dead: int, hurt: int) -> None:
-        """Count fighters hurt, with their faction and with the communities that it comes from."""
-        self.hour.faction_killed[place, f] += dead
-        self.hour.faction_wounded[place, f] += hurt
-        self._to_communities(place, self.theatre.constituency[f], self.assigned[place, f], dead, hurt)
+    def _count_fighters(self, killed: Ints, wounded: Ints) -> None:
+        """Count fighters hurt [P, F], with their faction and with the communities that it comes from."""
+        now = self.hour
+        kernels.books.count_fighters(
+            killed, wounded, self.theatre.constituency, self.assigned,
+            now.faction_killed, now.faction_wounded, now.place_killed, now.place_wounded,
+        )  # fmt: skip
 
     def _to_communities(self, place: int, weights: Floats, given: Ints, dead: int, hurt: int) -> None:
         """Give the dead to communities, who have had `given` of them so far, and the wounded after them."""

@@ -31,7 +31,7 @@ first, and a detour is taken however long it is if more can be sent that way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -139,9 +139,23 @@ class Network:
         return tail, head
 
     @cached_property
-    def solved(self) -> dict[tuple[int, int], tuple[Int, Int, Int, Int]]:
-        """The last flow of each faction in so many cases: capacity and cost that it is for, flow and value."""
+    def road_of_arc(self) -> Int:
+        """Return the corridor of each of the flow's arcs int64[2K + 2P], -1 for depots and demands."""
+        corridors = np.arange(len(self.corridor_ids))
+        return np.concatenate([np.repeat(corridors, 2), np.full(2 * self.places, -1)])
+
+    @cached_property
+    def solved(self) -> dict[tuple[int, float], tuple[Int, Int, Int]]:
+        """What was worked out last, see `known`, by the number of factions and the weight that it is for."""
         return {}
+
+    def known(self, factions: int, parameters: SupplyParameters) -> tuple[Int, Int, Int]:
+        """Return cost [arcs] and, as they were worked out last, capacity and flow [F, arcs] of the flow's arcs."""
+        asked = factions, parameters.interdiction_weight_h
+        if asked not in self.solved:
+            nothing = np.zeros((factions, len(self.road_of_arc)), np.int64)
+            self.solved[asked] = self.cost(parameters), nothing, nothing.copy()
+        return self.solved[asked]
 
     def cost(self, parameters: SupplyParameters) -> Int:
         """Return the integer cost int64[2K + 2P] of the flow's arcs, in minutes, at least 1 on a road."""
@@ -177,17 +191,57 @@ class Parcels:
 class Routing:
     """A day's supplies, in t/day: by faction, what each place sends = what is delivered + what is lost.
 
-    `flow_t` [K, F] counts from end a to end b (negative: from b to a) before losses. `delivered_t` and
-    `lost_t` [P, F] are booked to the destination, `sent_t` [P, F] to the origin. `cuts[f]` are the
-    corridors of the faction's minimum cut: empty where depots or demands, not roads, are the limit.
+    `capacity` and `flow` int64[F, arcs] are what each arc of `network` could carry and what it carries, in units
+    of `flow_unit_t`, for factions that route in `order`. The tables are worked out when asked for.
     """
 
-    flow_t: Float
-    sent_t: Float
-    delivered_t: Float
-    lost_t: Float
-    cuts: tuple[tuple[int, ...], ...]
-    parcels: Parcels
+    network: Network
+    order: Sequence[int]
+    flow_unit_t: float
+    capacity: Int
+    flow: Int
+
+    @cached_property
+    def flow_t(self) -> Float:
+        """Return what passes each corridor, [K, F], from end a to end b (negative: from b to a), before losses."""
+        there_and_back = self.flow[:, : 2 * len(self.network.corridor_ids)].reshape(len(self.flow), -1, 2)
+        return np.ascontiguousarray((there_and_back[:, :, 0] - there_and_back[:, :, 1]).T * self.flow_unit_t)
+
+    @cached_property
+    def parcels(self) -> Parcels:
+        """Split the flow of each faction, in order, into parcels."""
+        return _parcels(self.network, self.order, self.flow)
+
+    @cached_property
+    def sent_t(self) -> Float:
+        """Return what sets out from each place, [P, F]."""
+        return self._booked(self.parcels.origin, 1.0)
+
+    @cached_property
+    def delivered_t(self) -> Float:
+        """Return what arrives in each place, [P, F]."""
+        return self._booked(self.parcels.destination, self.parcels.survival)
+
+    @cached_property
+    def lost_t(self) -> Float:
+        """Return what is lost on the way to each place, [P, F]."""
+        return self._booked(self.parcels.destination, 1 - self.parcels.survival)
+
+    @cached_property
+    def cuts(self) -> tuple[tuple[int, ...], ...]:
+        """Name the corridors of each faction's minimum cut: none where depots or demands, not roads, are the limit."""
+        places, (tail, head), road = self.network.places, self.network.arcs, self.network.road_of_arc
+        cuts = (
+            kernels.flow.minimum_cut(places + 2, tail, head, capacity, flow, places)
+            for capacity, flow in zip(self.capacity, self.flow, strict=True)
+        )
+        return tuple(tuple(np.unique(road[cut][road[cut] >= 0]).tolist()) for cut in cuts)
+
+    def _booked(self, place: Int, share: Float | float) -> Float:
+        """Add up a share of each parcel by place and faction."""
+        account = np.zeros((self.network.places, len(self.flow)))
+        np.add.at(account, (place, self.parcels.faction), self.parcels.units * self.flow_unit_t * share)
+        return account
 
 
 def demand_t_day(fighters: Float, intensity: Float | float, parameters: SupplyParameters) -> Float:
@@ -238,29 +292,9 @@ def route(
     `source_t` and `demand_t` [P, F] in t/day; a source may be infinite. Raises ValueError unless `order`
     names each faction once.
     """
-    corridors, places, factions = len(network.corridor_ids), *source_t.shape
-    tail, head = network.arcs
-    flow_t = np.zeros((corridors, factions))
-    cuts: list[tuple[int, ...]] = [()] * factions
-    parcels = []
-    for faction, capacity, flow, _ in _flows(
-        network, access.place[None], access.corridor[None], source_t, demand_t, order, parameters
-    ):
-        there, back = flow[0, : 2 * corridors].reshape(-1, 2).T
-        flow_t[:, faction] = (there - back) * parameters.flow_unit_t
-        cut = kernels.flow.minimum_cut(places + 2, tail, head, capacity[0], flow[0], places)
-        cuts[faction] = tuple(np.unique(cut[cut < 2 * corridors] // 2).tolist())
-        parcels.append(_parcels(network, faction, flow[0]))
-    together = Parcels(*(np.concatenate(column) for column in zip(*parcels, strict=True)))
-    sent = together.units * parameters.flow_unit_t
-    return Routing(
-        flow_t=flow_t,
-        sent_t=_booked(sent, together.origin, together.faction, source_t.shape),
-        delivered_t=_booked(sent * together.survival, together.destination, together.faction, source_t.shape),
-        lost_t=_booked(sent * (1 - together.survival), together.destination, together.faction, source_t.shape),
-        cuts=tuple(cuts),
-        parcels=together,
-    )
+    cases = access.place[None], access.corridor[None]
+    capacity, flow = _flows(network, *cases, source_t, demand_t, order, parameters)
+    return Routing(network, order, parameters.flow_unit_t, capacity[0], flow[0])
 
 
 def strategic_value(
@@ -313,23 +347,24 @@ def strategic_stake(
     """
     factions = source_t.shape[1]
     access = passable(network, control, coalition, neutral, closed, parameters)
-    who, which = np.unique(np.concatenate([coalition.T, ~coalition]), axis=0, return_inverse=True)
-    cases = np.tile(access.place, (len(contested), len(who), 1, 1))
+    sides = [tuple(side) for side in np.concatenate([coalition.T, ~coalition]).tolist()]
+    who = list(dict.fromkeys(sides))
+    which = [who.index(side) for side in sides]
+    place = np.tile(access.place, (1 + len(contested) * len(who), 1, 1))
+    cases = place[1:].reshape(len(contested), len(who), *access.place.shape)  # the first is things as they are
     cases[np.arange(len(contested)), :, contested] = who
-    place: Float = cases.reshape(-1, *access.place.shape)
     share = _usable(network, place, closed)
-    delivered = np.zeros((len(place), factions))
-    for faction, _, _, value in _flows(network, place, share, source_t, demand_t, order, parameters):
-        delivered[:, faction] = value
-    units = delivered.reshape(len(contested), len(who), factions)
+    _, flow = _flows(network, place, share, source_t, demand_t, order, parameters)
+    depots = slice(2 * len(network.corridor_ids), -network.places)
+    sent = flow[1:, :, depots].sum(axis=2).reshape(len(contested), len(who), factions)
     held, lost = which[:factions], which[factions:]
     own = np.arange(factions)
-    return np.asarray((units[:, held, own] - units[:, lost, own]) * parameters.flow_unit_t)
+    return np.asarray((sent[:, held, own] - sent[:, lost, own]) * parameters.flow_unit_t)
 
 
 def _usable(network: Network, place: Float, closed: Bool) -> Float:
     """Return the usable share of each corridor [..., K, F] from that of the places [..., P, F]."""
-    share = np.minimum(place[..., network.end_a, :], place[..., network.end_b, :])
+    share = np.minimum(place.take(network.end_a, axis=-2), place.take(network.end_b, axis=-2))
     return np.where(closed if closed.ndim == 2 else closed[:, None], 0.0, share)
 
 
@@ -341,8 +376,8 @@ def _flows(
     demand_t: Float,
     order: Sequence[int],
     parameters: SupplyParameters,
-) -> Iterator[tuple[int, Int, Int, Int]]:
-    """Yield each faction in order with capacity and flow [cases, arcs] and value [cases], in flow units.
+) -> tuple[Int, Int]:
+    """Return capacity and flow [cases, F, arcs] of each faction, in flow units.
 
     `place` [cases, P, F] and `share` [cases, K, F] may differ from case to case, the rest is the same.
     """
@@ -353,30 +388,15 @@ def _flows(
         raise ValueError("source_t and demand_t are in t/day, at least 0")
     if not places == network.places == place.shape[1]:
         raise ValueError(f"source_t has {places} places, the network {network.places}, access {place.shape[1]}")
-    cost = network.cost(parameters)
-    left = np.tile(_units(network.capacity_t_day, parameters), (len(place), 1))
-    source, demand = _units(source_t, parameters), _units(demand_t, parameters)
-    for faction in order:
-        mine = _units(share[:, :, faction] * network.capacity_t_day, parameters)
-        roads = np.repeat(np.minimum(left, mine), 2, axis=1)
-        open_here = place[:, :, faction] > 0
-        capacity = np.concatenate([roads, open_here * source[:, faction], open_here * demand[:, faction]], axis=1)
-        flow, value = _solved(network, faction, capacity, cost)
-        yield faction, capacity, flow, value
-        left -= flow[:, : roads.shape[1]].reshape(*left.shape, 2).sum(axis=2)
-
-
-def _solved(network: Network, faction: int, capacity: Int, cost: Int) -> tuple[Int, Int]:
-    """Return the flow and its value in each case, solved again only if something has changed since it last was."""
-    asked = faction, len(capacity)
-    if asked in network.solved:
-        was_capacity, was_cost, flow, value = network.solved[asked]
-        if np.array_equal(capacity, was_capacity) and np.array_equal(cost, was_cost):
-            return flow, value
-    (tail, head), places = network.arcs, network.places
-    flow, value = kernels.flow.min_cost_max_flows(places + 2, tail, head, capacity, cost, places, places + 1)
-    network.solved[asked] = capacity, cost, flow, value
-    return flow, value
+    roads = np.repeat(_units(share * network.capacity_t_day[:, None], parameters), 2, axis=1)
+    open_here, source, demand = place > 0, _units(source_t, parameters), _units(demand_t, parameters)
+    capacity = np.concatenate([roads, open_here * source, open_here * demand], axis=1).swapaxes(1, 2).copy()
+    cost, *known = network.known(factions, parameters)
+    flow = kernels.flow.flows_in_turn(
+        places + 2, *network.arcs, capacity, cost, places, places + 1,
+        network.road_of_arc, _units(network.capacity_t_day, parameters), np.array(order, np.int64), *known,
+    )  # fmt: skip
+    return capacity, flow
 
 
 def _units(t: Float, parameters: SupplyParameters) -> Int:
@@ -384,24 +404,17 @@ def _units(t: Float, parameters: SupplyParameters) -> Int:
     return np.minimum(np.floor(t / parameters.flow_unit_t + ROUNDING), MOST_UNITS).astype(np.int64)
 
 
-def _parcels(network: Network, faction: int, flow: Int) -> tuple[Int, Int, Int, Int, Float, Float]:
-    """Split one faction's flow into parcels, as the columns of `Parcels`."""
-    corridors, places = len(network.corridor_ids), network.places
-    tail, head = network.arcs
-    units, arcs = kernels.flow.paths_of(places + 2, tail, head, flow, places, places + 1)
-    corridor = np.where((arcs >= 0) & (arcs < 2 * corridors), arcs // 2, corridors)  # else: no road
-    return (
-        np.full(len(units), faction),
-        head[arcs[:, 0]],
-        tail[arcs.max(axis=1, initial=-1)],  # arcs to the sink have the highest numbers
-        units,
-        np.append(network.delay_h, 0.0)[corridor].sum(axis=1),
-        np.append(1 - network.risk, 1.0)[corridor].prod(axis=1),
+def _parcels(network: Network, order: Sequence[int], flow: Int) -> Parcels:
+    """Split the flow [F, arcs] of each faction in order into parcels."""
+    places, (tail, head) = network.places, network.arcs
+    split = [kernels.flow.paths_of(places + 2, tail, head, flow[f], places, places + 1) for f in order]
+    arcs = np.concatenate([paths for _, paths in split])
+    corridor = np.append(network.road_of_arc, -1)[arcs]  # -1: no road, there and where a path has ended
+    return Parcels(
+        faction=np.repeat(order, [len(units) for units, _ in split]),
+        origin=head[arcs[:, 0]],
+        destination=tail[arcs.max(axis=1, initial=-1)],  # arcs to the sink have the highest numbers
+        units=np.concatenate([units for units, _ in split]),
+        delay_h=np.append(network.delay_h, 0.0)[corridor].sum(axis=1),
+        survival=np.append(1 - network.risk, 1.0)[corridor].prod(axis=1),
     )
-
-
-def _booked(t: NDArray[np.floating], place: Int, faction: Int, shape: tuple[int, ...]) -> Float:
-    """Add up amounts by place and faction."""
-    account = np.zeros(shape)
-    np.add.at(account, (place, faction), t)
-    return account

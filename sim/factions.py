@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sim import kernels
 from sim.corridors import SupplyParameters, stock_days, strategic_value
 from sim.parameters import Parameters, param
-from sim.theatre import March, Theatre, apportion
+from sim.theatre import March, Theatre, apportion, apportion_each
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -155,8 +155,9 @@ def commit(theatre: Theatre, p: EffortParameters, step: int, step_h: float) -> N
         want = wanted[theatre.fronts, f]
         if sending == 0 or want.sum() <= 0:
             continue
-        for place, number in zip(theatre.fronts, apportion(sending, want), strict=True):
-            _send(theatre, int(place), f, int(number), reserve, p, step, step_h)
+        shares = apportion_each(apportion(sending, want), reserve)
+        for n, origin in np.argwhere(shares).tolist():
+            _send(theatre, f, origin, int(theatre.fronts[n]), int(shares[n, origin]), p, step, step_h)
 
 
 def _wanted(theatre: Theatre, p: EffortParameters) -> Floats:
@@ -168,21 +169,13 @@ def _wanted(theatre: Theatre, p: EffortParameters) -> Floats:
 
 
 def _send(
-    theatre: Theatre,
-    place: int,
-    f: int,
-    number: int,
-    reserve: Floats,
-    p: EffortParameters,
-    step: int,
-    step_h: float,
+    theatre: Theatre, f: int, origin: int, place: int, asked: int, p: EffortParameters, step: int, step_h: float
 ) -> None:
-    for origin, asked in enumerate(apportion(number, reserve)):
-        part = min(int(asked), int(theatre.fighters[origin, f]))  # shares for several fronts may round up alike
-        if part:
-            hours = float(theatre.distance_km[origin, place]) / p.march_km_per_h
-            theatre.fighters[origin, f] -= part
-            theatre.marches.append(March(step + max(1, round(hours / step_h)), place, f, part))
+    part = min(asked, int(theatre.fighters[origin, f]))  # shares for several fronts may round up alike
+    if part:
+        hours = float(theatre.distance_km[origin, place]) / p.march_km_per_h
+        theatre.fighters[origin, f] -= part
+        theatre.marches.append(March(step + max(1, round(hours / step_h)), place, f, part))
 
 
 def arrive(theatre: Theatre, step: int) -> None:
@@ -211,7 +204,9 @@ def withdraw(
     step_h: float,
 ) -> list[tuple[int, int, int, str]]:
     """Let factions give places up; return (place, faction, destination, reason) of each withdrawal."""
-    gone = []
+    gone: list[tuple[int, int, int, str]] = []
+    if not (theatre.assault > 0).any():  # only those under assault leave
+        return gone
     reasons = _reasons(theatre, supply, w)
     decided = [(int(place), int(f), REASONS[reasons[place, f]]) for place, f in np.argwhere(reasons >= 0)]
     for place, f, reason in decided:
@@ -237,11 +232,13 @@ def _reasons(theatre: Theatre, supply: SupplyParameters, w: WithdrawalParameters
     days = stock_days(theatre.stock_t, present.astype(float), supply)
     assailants = (theatre.assault > 0) & (present > 0)
     assailed = (assailants.astype(np.int64) @ theatre.enemy.T > 0) & (theatre.fighters > 0)
-    limits = theatre.power_shares() < w.ratio_limit, days < w.stock_limit_days, theatre.resolve < w.resolve_limit
-    reasons = np.where(assailed, np.select(limits, range(len(REASONS)), -1), -1)
     fought_over = np.zeros((len(theatre.places), 1), np.bool_)
     fought_over[theatre.fronts] = True
-    return np.where(fought_over, reasons, -1)
+    reasons = np.full(present.shape, -1)
+    limits = theatre.power_shares() < w.ratio_limit, days < w.stock_limit_days, theatre.resolve < w.resolve_limit
+    for reason in reversed(range(len(REASONS))):  # the first that holds is the one given
+        reasons[limits[reason] & assailed & fought_over] = reason
+    return reasons
 
 
 def refuge(theatre: Theatre, place: int, f: int) -> int | None:

@@ -230,12 +230,12 @@ class Battles:
 
     def fight(self, theatre: Theatre, p: EngagementParameters, chance: Chance, step: int, step_h: float) -> Losses:
         """Fight one hour; return who lost how many to whom. Writes engaged, firing, slain_rate, readiness."""
-        groups, hour = self.groups, self._blank()
-        fronts, factions = hour.kills.shape
+        groups = self.groups
+        fronts, factions = groups.count.shape
         killed, wounded = np.zeros(theatre.killed.shape, np.int64), np.zeros(theatre.killed.shape, np.int64)
         rows = np.empty((fronts * factions * factions, 5), np.int64)
         told = (
-            *self._forces(theatre, p), *hour,
+            *self._forces(theatre, p),
             p.initiations_per_hour, p.wounded_per_killed, p.readiness_loss_per_hour, p.readiness_gain_per_hour, step_h,
             groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane, self.known_as,
             step, ARRIVES, ENGAGES, HITS, WOUNDS, *chance.key,
@@ -249,7 +249,8 @@ class Battles:
 
     def expected(self, theatre: Theatre, p: EngagementParameters) -> Expected:
         """Return what an hour is expected to bring. Writes the fighters in contact."""
-        hour = self._blank()
+        shape = self.groups.count.shape
+        hour = Expected(np.empty(shape), np.empty(shape), np.empty((*shape, shape[1])))
         told = (*self._forces(theatre, p), *hour)
         kernels.fronts.expect(*told)
         return hour
@@ -275,12 +276,6 @@ class Battles:
             groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane,
             step, SHRINKS, *chance.key,
         )  # fmt: skip
-
-    def _blank(self) -> Expected:
-        fronts, factions = self.groups.count.shape
-        return Expected(
-            np.empty((fronts, factions)), np.empty((fronts, factions)), np.empty((fronts, factions, factions))
-        )
 
     def _forces(self, theatre: Theatre, p: EngagementParameters) -> tuple[Any, ...]:
         """Return what the expected losses depend on, in the order of the kernels, and where contact is written."""

@@ -125,7 +125,7 @@ class SpilloverModel(mesa.Model):
         """Route supplies (daily), deliver what is due, and use the stocks up."""
         file = self.file
         if self._new_day():
-            supply.route_the_day(self.theatre, file.supply, file.stock, self.now, self.step_h)
+            supply.route_the_day(self.theatre, file.supply, self.now, self.step_h)
             self.destinations = displacement.destinations(self.theatre, self.city, file.displacement)
             self.books.note_flows(self.now)
         supply.use_and_receive(self.theatre, file.supply, file.stock, self.now, self.step_h)

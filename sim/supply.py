@@ -53,7 +53,7 @@ class StockParameters(Parameters):
     )
 
 
-def route_the_day(theatre: Theatre, supply: SupplyParameters, stock: StockParameters, step: int, step_h: float) -> None:
+def route_the_day(theatre: Theatre, supply: SupplyParameters, step: int, step_h: float) -> None:
     """Send a day's supplies on their way and note the flows."""
     closed = theatre.barred | theatre.sealed[:, None]
     access = passable(theatre.network, theatre.control, theatre.coalition, theatre.neutral, closed, supply)
@@ -65,11 +65,10 @@ def route_the_day(theatre: Theatre, supply: SupplyParameters, stock: StockParame
     theatre.lost_t += float(day.lost_t.sum())
     parcels = day.parcels
     arriving = parcels.units * supply.flow_unit_t * parcels.survival
+    columns = parcels.faction, parcels.destination, arriving, parcels.delay_h
     theatre.deliveries.extend(
-        Delivery(step + max(1, round(float(delay) / step_h)), int(place), int(faction), float(tonnes))
-        for faction, place, tonnes, delay in zip(
-            parcels.faction, parcels.destination, arriving, parcels.delay_h, strict=True
-        )
+        Delivery(step + max(1, round(delay_h / step_h)), place, faction, tonnes)
+        for faction, place, tonnes, delay_h in zip(*(column.tolist() for column in columns), strict=True)
     )
     theatre.deliveries.sort(key=lambda delivery: delivery.due)  # those due together stay in their order
 

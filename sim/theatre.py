@@ -276,13 +276,19 @@ def index(names: tuple[str, ...]) -> dict[str, int]:
 
 def apportion(total: int, weights: Floats) -> Ints:
     """Split an integer in proportion to weights (n,) by largest remainder; ties go to the lower index."""
-    if total == 0 or weights.sum() <= 0:
-        return np.zeros(weights.size, np.int64)
-    exact = total * weights / weights.sum()
-    whole = np.floor(exact).astype(np.int64)
-    short = total - int(whole.sum())
-    first = np.argsort(whole - exact, kind="stable")[:short]
-    whole[first] += 1
+    return np.asarray(apportion_each(np.array([total]), weights)[0])
+
+
+def apportion_each(totals: Ints, weights: Floats) -> Ints:
+    """Split each integer (t,) in proportion to the same weights (n,): a row each, [t, n]."""
+    whole = np.zeros((totals.size, weights.size), np.int64)
+    if weights.sum() <= 0:
+        return whole
+    exact = totals[:, None] * weights / weights.sum()
+    whole[:] = np.floor(exact)
+    most_owed = np.argsort(whole - exact, axis=1, kind="stable")
+    for row, short, first in zip(whole, totals - whole.sum(axis=1), most_owed, strict=True):
+        row[first[:short]] += 1
     return whole
 
 

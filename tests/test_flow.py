@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from sim.kernels.flow import min_cost_max_flow, min_cost_max_flows, minimum_cut, paths_of, residual_reach
+from sim.kernels.flow import flows_in_turn, min_cost_max_flow, minimum_cut, paths_of, residual_reach
 
 often = settings(max_examples=150, deadline=None)
 
@@ -175,15 +175,56 @@ def test_compiling_changes_nothing(problem):
     assert min_cost_max_flow.py_func(*problem)[0].tolist() == min_cost_max_flow(*problem)[0].tolist()
 
 
+@st.composite
+def shared(draw):
+    """Draw a graph that three users share: what each could use alone in four cases, and roads of several arcs."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    nodes, tail, head, capacity, cost, source, sink = drawn(rng, dearest=3)
+    roads = int(rng.integers(1, 6))
+    road, room = rng.integers(-1, roads, tail.size), rng.integers(0, 12, roads)
+    cases = np.stack([rng.permutation(capacity) for _ in range(12)]).reshape(4, 3, -1)
+    cases[1] = np.maximum(0, cases[0] - rng.integers(0, 3, cases[0].shape))  # less of the same
+    cases[2, :, :] = cases[0] * (rng.random(tail.size) < 0.8)  # some arcs closed
+    return (nodes, tail, head, cases, cost, source, sink, road, room, rng.permutation(3))
+
+
+def in_turn(nodes, tail, head, capacity, cost, source, sink, road, room, order):
+    """Return capacity and flow of every user in every case, each solved by itself."""
+    capacity, flow = capacity.copy(), np.zeros_like(capacity)
+    for case, user in np.ndindex(capacity.shape[:2]):
+        user = order[user]
+        left = room.copy()
+        for arc in np.flatnonzero(road >= 0):
+            left[road[arc]] -= flow[case, :, arc].sum()
+        for arc in np.flatnonzero(road >= 0):
+            capacity[case, user, arc] = min(capacity[case, user, arc], left[road[arc]])
+        flow[case, user], _ = min_cost_max_flow(nodes, tail, head, capacity[case, user], cost, source, sink)
+    return capacity, flow
+
+
+@settings(max_examples=60, deadline=None)
+@given(shared())
+def test_sharing_a_graph_departs_from_solving_every_case_by_itself(day):
+    known = np.zeros_like(day[3][0]), np.zeros_like(day[3][0])
+    for first in (day, (*day[:3], day[3][[3, 0, 1, 2]], *day[4:])):  # after nothing, and after a day of other cases
+        capacity = first[3].copy()
+        flow = flows_in_turn(*first[:3], capacity, *first[4:], *known)
+        plain_capacity, plain_flow = in_turn(*first)
+        assert flow.tolist() == plain_flow.tolist()
+        assert capacity.tolist() == plain_capacity.tolist()
+        assert [table.tolist() for table in known] == [capacity[0].tolist(), flow[0].tolist()]
+
+
 @often
-@given(graphs(), st.integers(0, 3))
-def test_many_cases_at_once_are_the_cases_one_by_one(problem, fewer):
+@given(graphs(dearest=2), st.data())
+def test_the_cheapest_flow_changes_though_only_what_it_does_not_use_is_closed(problem, data):
     nodes, tail, head, capacity, cost, source, sink = problem
-    cases = np.stack([capacity, np.maximum(0, capacity - fewer)])
-    flow, value = min_cost_max_flows(nodes, tail, head, cases, cost, source, sink)
-    for case in range(2):
-        alone = min_cost_max_flow(nodes, tail, head, cases[case], cost, source, sink)
-        assert (flow[case].tolist(), value[case]) == (alone[0].tolist(), alone[1])
+    flow, value = min_cost_max_flow(*problem)
+    fewer = np.array(
+        [data.draw(st.integers(int(least), int(most))) for least, most in zip(flow, capacity, strict=True)]
+    )
+    again = min_cost_max_flow(nodes, tail, head, fewer, cost, source, sink)
+    assert (again[0].tolist(), again[1]) == (flow.tolist(), value)
 
 
 def test_the_cheap_way_fills_before_the_dear_one():

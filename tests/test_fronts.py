@@ -28,7 +28,7 @@ from sim.factions import EffortParameters, WithdrawalParameters, feel, refuge, w
 from sim.fronts import SIZES_EXPONENT, Battles, ControlParameters, EngagementParameters, advance
 from sim.kernels.compiled import OPTIONS
 from sim.scenario import Scenario
-from sim.theatre import Theatre
+from sim.theatre import Theatre, apportion_each
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -542,6 +542,18 @@ def test_a_defender_stays_past_its_limit_or_leaves_for_another_reason(
     assert (march.place, march.faction, march.fighters) == (HARBOUR, REDS, 200)
     hours = theatre.distance_km[MILL, HARBOUR] / EFFORT.march_km_per_h
     assert march.due == 10 + round(hours)
+
+
+@pytest.mark.parametrize("weights", [[3.0, 0.0, 1.0, 1.0], [0.3, 0.3, 0.4], [0.0, 0.0], [1e-9]])
+def test_a_reserve_is_split_otherwise_than_by_the_largest_remainder(weights: list[float]) -> None:
+    totals = np.arange(12)
+    for total, split in zip(totals.tolist(), apportion_each(totals, np.array(weights)).tolist(), strict=True):
+        exact = [total * w / sum(weights) if sum(weights) else 0.0 for w in weights]
+        plain = [int(x) for x in exact]
+        left_over = total - sum(plain) if sum(weights) else 0
+        for i in sorted(range(len(weights)), key=lambda i: (plain[i] - exact[i], i))[:left_over]:
+            plain[i] += 1
+        assert split == plain
 
 
 def test_a_faction_leaves_though_nobody_assaults_it() -> None:

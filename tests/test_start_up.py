@@ -84,6 +84,6 @@ def test_a_run_calls_a_kernel_in_two_ways_or_imports_what_only_saving_needs() ->
         "late = [name for name in ('duckdb', 'matplotlib', 'scipy.stats', 'rich') if name in sys.modules]\n"
         "print(json.dumps([calls, late]))"
     )
-    assert calls["sim.kernels.flow.min_cost_max_flows"] == 1, "the test does not see what is compiled"
+    assert calls["sim.kernels.flow.flows_in_turn"] == 1, "the test does not see what is compiled"
     assert {kernel: ways for kernel, ways in calls.items() if ways > 1} == {}
     assert late == []

@@ -233,6 +233,22 @@ def test_the_dead_go_to_others_than_the_most_owed(weights: list[float]) -> None:
     assert to.tolist() == plain.tolist()
 
 
+def test_fighters_hurt_are_not_counted_with_their_faction_and_its_communities() -> None:
+    killed, wounded = people(PLACES, FACTIONS, seed=3) // 8, people(PLACES, FACTIONS, seed=4) // 8
+    share = np.array([[0.5, 0.3, 0.2, 0.0], [0.0, 0.0, 0.0, 0.0], [0.1, 0.1, 0.4, 0.4]])
+    assigned = people(PLACES, FACTIONS, COMMUNITIES, seed=5) // 20
+    of_faction, of_place = [people(PLACES, FACTIONS, seed=s) for s in (6, 7)], people(2, PLACES, COMMUNITIES, seed=8)
+    by_faction, by_place, given = copy.deepcopy(of_faction), of_place.copy(), assigned.copy()
+    kernels.books.count_fighters(killed, wounded, share, assigned, *of_faction, *of_place)
+    for p, f in np.ndindex(killed.shape):
+        kernels.books.assign(killed[p, f], share[f], given[p, f], by_place[0, p])
+        kernels.books.assign(wounded[p, f], share[f], given[p, f].copy(), by_place[1, p])
+    assert killed.any() and wounded.any()
+    assert [t.tolist() for t in of_faction] == [(by_faction[0] + killed).tolist(), (by_faction[1] + wounded).tolist()]
+    assert of_place.tolist() == by_place.tolist()
+    assert assigned.tolist() == given.tolist()
+
+
 def test_an_hour_is_remembered_otherwise_than_plainly() -> None:
     killed, wounded, own_k, own_w = (people(GROUPS, seed=s) for s in range(4))
     at_k, at_w = people(PLACES, COMMUNITIES, seed=5), people(PLACES, COMMUNITIES, seed=6)

@@ -35,6 +35,24 @@ def assign(number: int, weights: Floats, given: Ints, to: Ints) -> None:
 
 
 @kernel
+def count_fighters(
+    killed: Ints, wounded: Ints, constituency: Floats, assigned: Ints,
+    faction_killed: Ints, faction_wounded: Ints, place_killed: Ints, place_wounded: Ints,
+) -> None:  # fmt: skip
+    """Add fighters hurt (P, F) to those of their faction (P, F) and of the communities (P, C) that it comes from.
+
+    constituency (F, C); assigned (P, F, C) counts the dead of each community so far; the wounded come after them.
+    """
+    for p in range(killed.shape[0]):
+        for f in range(killed.shape[1]):
+            if killed[p, f] > 0 or wounded[p, f] > 0:
+                faction_killed[p, f] += killed[p, f]
+                faction_wounded[p, f] += wounded[p, f]
+                assign(killed[p, f], constituency[f], assigned[p, f], place_killed[p])
+                assign(wounded[p, f], constituency[f], assigned[p, f].copy(), place_wounded[p])
+
+
+@kernel
 def remember(
     keep: float, keep_usual: float, wounded_weight: float, keep_day: float,
     killed: Ints, wounded: Ints, volunteers_killed: Ints, volunteers_wounded: Ints,
@@ -79,8 +97,18 @@ def put(row: Floats, at: int, values: Ints | Floats) -> int:
 def put_rows(row: Floats, at: int, table: Ints | Floats, of: Ints) -> int:
     """Write some rows of a table, one after the other."""
     for p in of:
-        at = put(row, at, table[p])
+        for i in range(table.shape[1]):
+            row[at + i] = table[p, i]
+        at += int(table.shape[1])
     return at
+
+
+@part
+def put_some(row: Floats, at: int, values: Ints | Floats, of: Ints) -> int:
+    """Write some of the values (n,)."""
+    for i in range(of.size):
+        row[at + i] = values[of[i]]
+    return at + int(of.size)
 
 
 @kernel
@@ -113,5 +141,5 @@ def put_places(
     at = put_rows(row, put_rows(row, at, readiness, fronts), resolve, fronts)
     at = put_rows(row, put_rows(row, at, faction_killed, shown), faction_wounded, shown)
     at = put_rows(row, at, control, held)
-    at = put(row, at, firing[fronts])
-    return put(row, put(row, at, displaced[shown]), stray[shown])
+    at = put_some(row, at, firing, fronts)
+    return put_some(row, put_some(row, at, displaced, shown), stray, shown)

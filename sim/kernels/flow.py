@@ -44,18 +44,35 @@ def min_cost_max_flow(
 
 
 @kernel
-def min_cost_max_flows(
-    nodes: int, tail: Int, head: Int, capacity: Int, cost: Int, source: int, sink: int
-) -> tuple[Int, Int]:
-    """Solve one graph under many capacities int64[cases, arcs]: flow of that shape, value int64[cases]."""
+def flows_in_turn(
+    nodes: int, tail: Int, head: Int, capacity: Int, cost: Int, source: int, sink: int, road: Int, room: Int,
+    order: Int, known_capacity: Int, known_flow: Int,
+) -> Int:  # fmt: skip
+    """Let users share one graph, each in its turn on what those before it left; return int64[cases, users, arcs].
+
+    capacity, of the same shape, is what each user could use alone, and is narrowed to what is left to it. Arc a lies
+    on road[a], which has room[road[a]] for all users and all its arcs together; -1: on none, shared with nobody.
+    known_*, int64[users, arcs]: problems and their answers (all zero to begin with); the first case replaces them.
+    """
     first, leaving = _adjacency(nodes, tail, head)
-    flow = np.empty(capacity.shape, np.int64)
-    value = np.empty(capacity.shape[0], np.int64)
+    flow, left = np.zeros(capacity.shape, np.int64), np.empty_like(room)
     for case in range(capacity.shape[0]):
-        solved, value[case] = _solve(first, leaving, tail, head, capacity[case], cost, source, sink)
-        for arc in range(solved.size):
-            flow[case, arc] = solved[arc]
-    return flow, value
+        left[:] = room
+        for user in order:
+            mine, sent = capacity[case, user], flow[case, user]
+            for arc in range(tail.size):
+                if road[arc] >= 0:
+                    mine[arc] = min(mine[arc], left[road[arc]])
+            if _still_best(mine, known_capacity[user], known_flow[user]):
+                sent[:] = known_flow[user]
+            else:
+                sent[:] = _solve(first, leaving, tail, head, mine, cost, source, sink)[0]
+            if case == 0:
+                known_capacity[user], known_flow[user] = mine, sent
+            for arc in range(tail.size):
+                if road[arc] >= 0:
+                    left[road[arc]] -= sent[arc]
+    return flow
 
 
 @kernel
@@ -155,6 +172,15 @@ def _adjacency(nodes: int, tail: Int, head: Int) -> tuple[Int, Int]:
         leaving[free[head[arc]]] = 2 * arc + 1
         free[head[arc]] += 1
     return first, leaving
+
+
+@part
+def _still_best(capacity: Int, known_capacity: Int, known_flow: Int) -> bool:
+    """Say whether a flow that was best is so again: it still fits, and no other has come in, for nothing has opened."""
+    arc = 0
+    while arc < capacity.size and known_flow[arc] <= capacity[arc] <= known_capacity[arc]:
+        arc += 1
+    return arc == capacity.size
 
 
 @part

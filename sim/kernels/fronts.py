@@ -23,8 +23,7 @@ Bools = npt.NDArray[np.bool_]
 def fight(
     places: Ints, fighters: Ints, volunteers: Ints, contact: Floats, firepower: Floats, area_fire: Bools,
     area_reference: float, enmity: Floats, coalition: Bools, skirmish: Floats, assault: Floats, urge: Floats,
-    calm: Floats, readiness: Floats, effect: Floats, control: Floats, cover: Floats, engaged: Floats, pace: Floats,
-    kills: Floats, aims: Floats,
+    calm: Floats, readiness: Floats, effect: Floats, control: Floats, cover: Floats, engaged: Floats,
     initiations_per_hour: float, wounded_per_killed: float, loss_per_hour: float, gain_per_hour: float, step_h: float,
     sizes: Ints, first: Ints, room: Ints, count: Ints, strength: Ints, lane: Ints, known_as: Ints,
     step: int, arrives: int, engages: int, hits: int, wounds: int, k0: np.uint64, k1: np.uint64,
@@ -36,6 +35,7 @@ def fight(
     """
     if not form_up(places, fighters, volunteers, sizes, first, room, count, strength, lane, step, arrives, k0, k1):
         return -1
+    pace, kills, aims = np.empty(count.shape), np.empty(count.shape), np.empty((*count.shape, known_as.size))
     expect(
         places, fighters, volunteers, contact, firepower, area_fire, area_reference, enmity, coalition, skirmish,
         assault, urge, calm, readiness, effect, control, cover, engaged, pace, kills, aims,
