@@ -36,6 +36,7 @@ class SpilloverModel(mesa.Model):
         `sim.chance`. `threads` changes speed alone, never a number. `resumes_at` is the step at
         which `sim.checkpoint` goes on with a run: what was to happen before has happened.
         """
+        kernels.ahead.compile_missing()
         super().__init__(rng=seed % 2**63)
         self.story, self.file, self.seed = scenario, scenario.file, seed
         self.chance = Chance(seed)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.kernels import (
+        ahead,
         books,
         chance,
         channels,
@@ -43,8 +44,8 @@ else:  # out of mypy's sight, or it would take any name for a kernel
 
 
 __all__ = [
-    "books", "chance", "channels", "compiled", "epstein", "flow", "fronts", "groups", "hazards", "luck", "raster",
-    "residents", "search", "shortlist", "sites", "tables", "theatre", "triad",
+    "ahead", "books", "chance", "channels", "compiled", "epstein", "flow", "fronts", "groups", "hazards", "luck",
+    "raster", "residents", "search", "shortlist", "sites", "tables", "theatre", "triad",
 ]  # fmt: skip
 
 
