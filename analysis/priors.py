@@ -62,7 +62,7 @@ STREETS = (
     Prior("mobilisation.stand_down_per_hour", 0.04, 0.3, "streets empty within hours or within a day", log=True),
     Prior("fire.hit_per_hour", 1e-5, 2e-4, "a factor of ten either way of the wounded an hour in the rounds", log=True),
     Prior("fire.exposure_calm", 0.07, 0.35, "most of a resident's day is indoors", log=True),
-    Prior("provocations.strength", 0.5, 1.2, "from less than the threshold to well above it"),
+    Prior("provocations.strength", 0.8, 3.2, "most provocations die out, or most bring a quarter out", log=True),
     Prior("provocations.half_life_h", 8.0, 48.0, "anger lasts for hours to days", log=True),
     Prior("security.buffer_half", 150.0, 1500.0, "fewer soldiers than were ever there, or all of them", log=True),
 )

@@ -80,8 +80,9 @@ class Provocation(Happening):
     """A recorded local trigger angers a group."""
 
     def act(self) -> None:
-        usual = self.model.file.provocations.strength
-        strength = usual if self.spec.strength is None else self.spec.strength
+        strength = self.spec.strength
+        if strength is None:  # nobody measured it: as any provocation
+            strength = self.model.strength_of_provocation(code(self.name))
         self.model.provoke(self.spec.neighbourhood, self.spec.community, strength)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time
+from math import log
 from typing import Any
 
 import mesa
@@ -92,12 +93,15 @@ class SpilloverModel(mesa.Model):
         p = self.file.provocations
         self.city.anger *= half_life_factor(self.step_h, p.half_life_h)
         channels.news.fade(self.theatre, self.file.channels.news, self.step_h)
-        mean, happens = p.per_day * self.step_h / 24.0, code("provocation")
+        if self.now * self.step_h >= 24.0 * p.known_days:
+            self._provoke_by_chance()
+
+    def _provoke_by_chance(self) -> None:
+        """Anger groups that face another, each with its own luck."""
+        mean, happens = self.file.provocations.per_day * self.step_h / 24.0, code("provocation")
         if kernels.theatre.happen(mean, self.facing_lane, self.now, happens, *self.chance.key, self.provoked):
             for g in np.flatnonzero(self.provoked):
-                lane = int(self.facing_lane[g])
-                strength = -np.log(self.chance.uniform("provocation strength", self.now, 0, lane))
-                self.city.anger[self.facing[g]] += p.strength * strength
+                self.city.anger[self.facing[g]] += self.strength_of_provocation(int(self.facing_lane[g]))
 
     def freeze_what_is_seen(self) -> None:
         """Freeze what everyone will react to."""
@@ -210,6 +214,11 @@ class SpilloverModel(mesa.Model):
         """Put something in the news."""
         for community, strength in audience.items():
             self.theatre.news[self.theatre.communities.index(community)] += strength
+
+    def strength_of_provocation(self, lane: int) -> float:
+        """Return how much anger a provocation adds: exponential about its mean, many small ones and a few large."""
+        drawn = self.chance.uniform("provocation strength", self.now, 0, lane)
+        return -self.file.provocations.strength * log(drawn)
 
     def provoke(self, neighbourhood: str, community: str, strength: float) -> None:
         """Anger one group."""

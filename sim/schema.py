@@ -281,7 +281,7 @@ class Provocation(EventBase):
     neighbourhood: str
     community: str
     strength: float | None = param(
-        None, unit="1", low=0, high=5, source="anger added; unless said, the mean of `provocations.strength`"
+        None, unit="1", low=0, high=5, source="anger added; unless said, drawn as of a provocation of chance"
     )
 
 

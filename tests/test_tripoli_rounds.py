@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,8 @@ from sim.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "scenarios" / "data" / "tripoli_rounds_2011_2013.csv"
+FIRST_CLASHES = date(2013, 5, 19)
+"""A16: the first of the two days of clashes in Tripoli."""
 RECORD = ROOT.parent / "shared" / "data" / "tripoli_rounds_2011_2013-03.csv"
 
 
@@ -27,6 +29,14 @@ def test_every_recorded_trigger_is_an_event_on_its_day() -> None:
     triggers = sorted(e.at.date() for e in file.events.values() if e.kind == "provocation")
     assert triggers == [date.fromisoformat(row["start"]) for row in rows(TABLE)]
     assert file.provocations.per_day == 0
+
+
+@pytest.mark.parametrize("name", ["qusayr-2013", "tripoli-2013"])
+def test_days_that_are_known_to_be_quiet_end_where_the_article_has_clashes(name: str) -> None:
+    file = Scenario.load(name).file
+    until = file.clock.start + timedelta(days=file.provocations.known_days)
+    assert until.date() == FIRST_CLASHES
+    assert max(date.fromisoformat(row["end"]) for row in rows(TABLE)) < file.clock.start.date()
 
 
 def test_every_row_says_where_it_comes_from() -> None:
