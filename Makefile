@@ -11,6 +11,7 @@ SHELL := /bin/sh
 
 export UV_PYTHON_DOWNLOADS = never
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export OPENBLAS_NUM_THREADS = 1  # as the command line sets it
 
 VENV := .venv
 PY := $(VENV)/bin/python

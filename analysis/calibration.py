@@ -69,8 +69,10 @@ PASSED_ON = 1_000
 """Samples of what a module found that the next may draw."""
 SMOOTH = 0.4
 """Standard deviations by which samples are moved about: few draws are close, and no two runs should share a sample."""
-CANDIDATES = 8
-"""Points that are tried for the centre, each as often as its module says."""
+CANDIDATES, TURNS = 6, 5
+"""Points that are tried at a time for the centre, each as often as its module says, and how many times."""
+FINALISTS, FINAL_TIMES = 3, 4
+"""The best of them, which are run anew, so many times as often."""
 STAGES = (("battle",), ("streets", "channels"))
 """The centre is found stage by stage, over the parameters and by the figures of these modules."""
 LEARNT_FROM = 200
@@ -504,22 +506,78 @@ def centre(modules: list[Waves], work: Work, journal: Journal, workers: int) -> 
     """Return the values of the fitted parameters that the defaults are set to, to three significant digits.
 
     A tipping model at the means of its parameters is not the mean of the model. So points are tried, with all that is
-    not fitted at its default: those where emulators of the draws expect runs to be closest to the record. Taken is the
-    point at which most figures hold, and of several that whose runs are closest, each run by itself. The battle comes
-    first; then Tripoli's streets and what is felt there of Syria, together.
+    not fitted at its default: the defaults as they are, and those where emulators of all runs so far expect runs to
+    be closest to the record, a few at a time. The best are run anew and more often, or luck would choose. Taken is
+    the point at which most figures hold, and of several that whose runs are closest, each run by itself. The battle
+    comes first; then Tripoli's streets and what is felt there of Syria, together.
     """
     chosen: dict[str, float] = {}
     for stage, names in enumerate(STAGES):
         deciding = [waves for waves in modules if waves.module.name in names]
         rng = np.random.default_rng([modules[0].settings.seed, 4_000, stage])
-        points = _promising(deciding, _shares_at(work, chosen), rng)
-        paths = [PRIORS[p].path for waves in deciding for p in waves.fitted]
-        tried = [{**chosen, **{path: float(f"{point[path]:.3g}") for path in paths}} for point in drawn(points)]
-        runs = [_tried(waves, tried, work, journal, workers) for waves in deciding]
-        missed = np.sum([_missed(waves, of) for waves, of in zip(deciding, runs, strict=True)], axis=0)
-        squares = np.hstack([_squares(waves, of) for waves, of in zip(deciding, runs, strict=True)]).mean(axis=1)
-        chosen = tried[int(np.lexsort((squares, missed))[0])]
+        search = Search(deciding, chosen, work, journal, workers)
+        search.run([search.as_it_stands()])
+        for _ in range(TURNS):
+            search.run(search.promising(rng))
+        chosen = search.best_when_run_anew()
     return chosen
+
+
+class Search:
+    """The points that were tried for the centre of some modules, and their runs."""
+
+    def __init__(
+        self, deciding: list[Waves], chosen: Mapping[str, float], work: Work, journal: Journal, workers: int
+    ) -> None:
+        """Begin with none, and with what earlier modules have chosen."""
+        self.deciding, self.chosen, self.work, self.journal, self.workers = deciding, chosen, work, journal, workers
+        self.points: list[dict[str, float]] = []
+        self.runs: list[list[Float]] = [[] for _ in deciding]  # by module and point: (tries, figures)
+
+    def as_it_stands(self) -> dict[str, float]:
+        """Return the point of the defaults."""
+        return self._rounded(drawn(self._shares({})[None])[0])
+
+    def promising(self, rng: np.random.Generator) -> list[dict[str, float]]:
+        """Return points at which emulators expect the runs of the modules to be close to the record."""
+        shares = np.array([self._shares(point) for point in self.points])
+        surfaces = [Surface.of(waves, shares, runs) for waves, runs in zip(self.deciding, self.runs, strict=True)]
+        free = np.concatenate([waves.fitted for waves in self.deciding])
+
+        def expected(shares: Float) -> Float:
+            return np.hstack([surface.squares(shares) for surface in surfaces]).mean(axis=1)
+
+        return [self._rounded(point) for point in drawn(promising(expected, self._shares({}), free, CANDIDATES, rng))]
+
+    def run(self, points: list[dict[str, float]], times: int = 1) -> None:
+        """Run each module at some points, so many times as often as its module says."""
+        for waves, runs in zip(self.deciding, self.runs, strict=True):
+            name, tries, begin = waves.module.name, waves.module.tries * times, TRIED + sum(map(len, runs))
+            jobs = [Job(name, begin + tries * i + k, point) for i, point in enumerate(points) for k in range(tries)]
+            _run_missing(jobs, self.work, self.journal, self.workers, None)
+            rows = np.array([_of(self.journal.done[name, job.number], waves.targets.names) for job in jobs])
+            runs += list(rows.reshape(len(points), tries, -1))
+        self.points += points
+
+    def best_when_run_anew(self) -> dict[str, float]:
+        """Run the best points again, and return the best of these."""
+        self.run([self.points[i] for i in self._ranked(slice(None))[:FINALISTS]], times=FINAL_TIMES)
+        begin = len(self.points) - FINALISTS
+        return self.points[begin + int(self._ranked(slice(begin, None))[0])]
+
+    def _ranked(self, which: slice) -> Ints:
+        """Return the order of some points, the best first."""
+        found = [(waves, runs[which]) for waves, runs in zip(self.deciding, self.runs, strict=True)]
+        missed = np.sum([_missed(waves, runs) for waves, runs in found], axis=0)
+        squares = np.hstack([_squares(waves, runs) for waves, runs in found]).mean(axis=1)
+        return np.lexsort((squares, missed))
+
+    def _shares(self, point: Mapping[str, float]) -> Float:
+        return _shares_at(self.work, {**self.chosen, **point})
+
+    def _rounded(self, values: Mapping[str, float]) -> dict[str, float]:
+        paths = [PRIORS[p].path for waves in self.deciding for p in waves.fitted]
+        return {**self.chosen, **{path: float(f"{values[path]:.3g}") for path in paths}}
 
 
 def _shares_at(work: Work, chosen: Mapping[str, float]) -> Float:
@@ -529,40 +587,16 @@ def _shares_at(work: Work, chosen: Mapping[str, float]) -> Float:
     return np.asarray(np.clip(np.array(shares), inference.EDGE, 1.0 - inference.EDGE))
 
 
-def _promising(deciding: list[Waves], base: Float, rng: np.random.Generator) -> Float:
-    """Return points (some, parameters) at which emulators expect the runs of some modules to be close to the record."""
-    surfaces = [Surface.of(waves) for waves in deciding]
-    free = np.concatenate([waves.fitted for waves in deciding])
-
-    def expected(shares: Float) -> Float:
-        return np.hstack([surface.squares(shares) for surface in surfaces]).mean(axis=1)
-
-    return promising(expected, base, free, CANDIDATES, rng)
-
-
-def _tried(waves: Waves, points: list[dict[str, float]], work: Work, journal: Journal, workers: int) -> Float:
-    """Return the figures (points, tries, figures) of the runs of a module at some points."""
-    tries = waves.module.tries
-    jobs = [
-        Job(waves.module.name, TRIED + tries * i + k, point) for i, point in enumerate(points) for k in range(tries)
-    ]
-    _run_missing(jobs, work, journal, workers, None)
-    rows = [_of(journal.done[job.module, job.number], waves.targets.names) for job in jobs]
-    return np.array(rows).reshape(len(points), tries, -1)
-
-
-def _missed(waves: Waves, runs: Float) -> Ints:
+def _missed(waves: Waves, runs: list[Float]) -> Ints:
     """Return how many figures that count do not hold at each point, as `validate` judges them."""
     names = waves.targets.names
     held = [_held(waves.targets, [dict(zip(names, run, strict=True)) for run in of.tolist()]) for of in runs]
     return np.array([sum(one.figure.is_counted and one.verdict != HOLDS for one in found) for found in held])
 
 
-def _squares(waves: Waves, runs: Float) -> Float:
-    """Return the mean squared gaps (points, patterns) of runs (points, tries, figures)."""
-    gaps = waves.targets.gaps(runs.reshape(-1, runs.shape[-1]))
-    squares = inference.squares(gaps, waves.groups)
-    return np.asarray(squares.reshape(*runs.shape[:2], -1).mean(axis=1))
+def _squares(waves: Waves, runs: list[Float]) -> Float:
+    """Return the mean squared gaps (points, patterns) of runs, (tries, figures) a point."""
+    return np.array([inference.squares(waves.targets.gaps(of), waves.groups).mean(axis=0) for of in runs])
 
 
 @dataclass(frozen=True)
@@ -574,11 +608,15 @@ class Surface:
     emulators: tuple[Emulator, ...]
 
     @classmethod
-    def of(cls, waves: Waves) -> Surface:
-        """Learn from draws; figures that no run has are left out, as if all had them."""
+    def of(cls, waves: Waves, points: Float, runs: list[Float]) -> Surface:
+        """Learn from draws and from runs, (tries, figures) each, of points (points, parameters) that were tried.
+
+        Figures that no run has are left out, as if all had them.
+        """
         felt = np.array([PRIORS.index(prior) for prior in waves.module.felt])
-        shares, figures = waves.shares[-LEARNT_FROM:][:, felt], waves.figures[-LEARNT_FROM:]
-        squeezed = np.arcsinh(figures / waves.targets.scales)
+        tried = np.repeat(points, list(map(len, runs)), axis=0)
+        shares = np.vstack([waves.shares[-LEARNT_FROM:], tried])[:, felt]
+        squeezed = np.arcsinh(np.vstack([waves.figures[-LEARNT_FROM:], *runs]) / waves.targets.scales)
         return cls(waves, felt, tuple(Emulator.of(shares, column) for column in squeezed.T))
 
     def squares(self, shares: Float) -> Float:

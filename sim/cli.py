@@ -176,7 +176,12 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.
+
+    Linear algebra, loaded later, keeps to one thread: its last bits depend on how many share a sum, and threads that
+    wait for work hold up the workers beside them.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app(prog_name="spillover")
 
 

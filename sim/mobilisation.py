@@ -222,18 +222,27 @@ class ProvocationParameters(Parameters):
         doc="rate in each community of a neighbourhood that faces another",
         source="gaps between the rounds of 2011-2013 (mean 69 days, 47 from 2012)",
     )
+    known_days: float = param(
+        0.0,
+        unit="d",
+        low=0.0,
+        high=10_000.0,
+        grade="assumed",
+        doc="first days, of which every provocation is known: none of chance happens in them",
+        source="nothing is known of the days of an invented scenario",
+    )
     strength: float = param(
-        1.19,
+        2.6,
         unit="1",
         low=0.0,
-        high=3.0,
+        high=10.0,
         grade="fitted",
         doc="mean anger added by one provocation",
         source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
         "before: enough to bring the most aggrieved into the street",
     )
     half_life_h: float = param(
-        47.5,
+        32.0,
         unit="h",
         low=0.5,
         high=500.0,

@@ -43,14 +43,17 @@ from sim.scenario import Scenario
 
 SMALL = ("--draws", 30, "--waves", 2, "--keep", 20, "--samples", 40, "--checks", 6, "--workers", 1, "--no-figures")
 ALL_DRAWS = sum(30 * 2 * module.times for module in MODULES)
-FOR_THE_CENTRE = calibration.CANDIDATES * sum(module.tries for module in MODULES)
+TURNS, FINAL_TIMES = 2, 2
+POINTS = 1 + TURNS * calibration.CANDIDATES + FINAL_TIMES * calibration.FINALISTS
+FOR_THE_CENTRE = POINTS * sum(module.tries for module in MODULES)
 BATTLE, STREETS, CHANNELS = MODULES
 
 
 def spillover(folder: Path, *arguments: object) -> Any:
     """Calibrate from the command line, with little thought given to where the centre may be."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "LEARNT_FROM", 40)
+        for name, few in (("LEARNT_FROM", 40), ("TURNS", TURNS), ("FINAL_TIMES", FINAL_TIMES)):
+            patch.setattr(calibration, name, few)
         for name, few in (("POOL", 60), ("KEPT", 20), ("ROUNDS", 1), ("STEPS", 3)):
             patch.setattr(emulator, name, few)
         return CliRunner().invoke(app, ["calibrate", "--out", str(folder), *map(str, arguments)])
@@ -88,7 +91,9 @@ def found() -> Report:
     """Calibrate with enough draws to find something."""
     settings, work, journal = Settings(draws=84, waves=3, keep=50, seed=1), toy(), Nowhere()
     modules = through(settings, work, journal, 1, None)
-    return report(settings, modules, work, journal, samples=200, checks=10, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "TURNS", 1)
+        return report(settings, modules, work, journal, samples=200, checks=10, workers=1)
 
 
 class Nowhere(Journal):
@@ -206,6 +211,25 @@ def test_the_centre_has_parameters_that_are_not_fitted_or_more_digits_than_it_sh
     made = found()
     assert set(made.centre) == {PRIORS[p].path for waves in made.modules for p in waves.fitted}
     assert all(float(f"{value:.3g}") == value for value in made.centre.values())
+
+
+def test_the_defaults_as_they_are_are_not_tried_for_the_centre(whole: tuple[Any, Path]) -> None:
+    declared = posterior.declared(toy().stories.values())
+    tried = {line["module"]: line["values"] for line in lines(whole[1])[1:] if line["draw"] == calibration.TRIED}
+    assert set(tried) == {module.name for module in MODULES}
+    for prior in BATTLE.priors:
+        if prior.path in declared and prior.path in tried["battle"]:
+            within = min(max(declared[prior.path].value, prior.low), prior.high)
+            assert tried["battle"][prior.path] == pytest.approx(within, rel=0.03), prior.path
+
+
+def test_the_centre_is_chosen_by_the_runs_by_which_it_was_found(whole: tuple[Any, Path]) -> None:
+    centre = json.loads((whole[1] / "calibration.json").read_text(encoding="utf-8"))["centre"]
+    for module in (STREETS, CHANNELS):
+        of_it = [line for line in lines(whole[1])[1:] if line["module"] == module.name and line["values"] == centre]
+        assert len(of_it) == module.tries * (1 + FINAL_TIMES), module.name
+        anew = calibration.TRIED + module.tries * (POINTS - FINAL_TIMES * calibration.FINALISTS)
+        assert sum(line["draw"] >= anew for line in of_it) == module.tries * FINAL_TIMES
 
 
 def test_the_centre_is_not_the_closest_of_the_points_tried() -> None:
