@@ -76,7 +76,7 @@ class EngagementParameters(Parameters):
         high=1.0,
         grade="fitted",
         doc="rate at which an assault wears down the readiness of a force in contact",
-        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
         "before: an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about "
         "19 a day)",
     )
@@ -137,7 +137,7 @@ class ControlParameters(Parameters):
         high=5.0,
         grade="fitted",
         doc="speed of an unopposed advance at full readiness",
-        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
         "before: more than half of Qusayr within the first day (A04)",
     )
     consolidation: float = param(

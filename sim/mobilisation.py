@@ -47,13 +47,13 @@ class MobilisationParameters(Parameters):
     """Who takes up arms, and when they go home again."""
 
     threshold: float = param(
-        0.941,
+        0.9,
         unit="1",
         low=0.0,
         high=3.0,
         grade="fitted",
         doc="theta: propensity needed to act",
-        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
         "before: Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
     )
     noise: float = param(
@@ -81,7 +81,7 @@ class MobilisationParameters(Parameters):
         high=10.0,
         grade="fitted",
         doc="mu: rate of going home when calm",
-        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
         "before: streets empty within a day of a truce (press accounts of the rounds of 2012)",
     )
     threat_fire: float = param(
@@ -103,13 +103,14 @@ class MobilisationParameters(Parameters):
         source="a few dozen armed men dominate a street",
     )
     threat_toll: float = param(
-        0.4,
+        0.2,
         unit="1",
         low=0.0,
         high=2.0,
-        grade="assumed",
+        grade="fitted",
         doc="w_D: weight of the own toll here",
-        source="security dilemma, Posen 1993; our operationalisation",
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        "before: security dilemma, Posen 1993; our operationalisation",
     )
     threat_toll_half: float = param(
         5.0,
@@ -155,13 +156,14 @@ class MobilisationParameters(Parameters):
         source="floor in NetLogo's Rebellion, round in Mesa's example, raw in Epstein 2002",
     )
     opponent_deterrence: float = param(
-        0.5,
+        0.8,
         unit="1",
         low=0.0,
         high=5.0,
-        grade="assumed",
+        grade="fitted",
         doc="weight of P_opponent",
-        source="fire that comes in keeps people at home",
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        "before: fire that comes in keeps people at home",
     )
     opponent_half: float = param(
         60.0,
@@ -238,17 +240,17 @@ class ProvocationParameters(Parameters):
         high=10.0,
         grade="fitted",
         doc="mean anger added by one provocation",
-        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); "
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
         "before: enough to bring the most aggrieved into the street",
     )
     half_life_h: float = param(
-        32.0,
+        36.0,
         unit="h",
         low=0.5,
         high=500.0,
         grade="fitted",
         doc="half-life of that anger",
-        source="fitted: where most of P1 to P6 and P10a hold (docs/calibration.md); before: most die out within a day",
+        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); before: most die out within a day",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time
-from math import log
 from typing import Any
 
 import mesa
@@ -218,7 +217,7 @@ class SpilloverModel(mesa.Model):
     def strength_of_provocation(self, lane: int) -> float:
         """Return how much anger a provocation adds: exponential about its mean, many small ones and a few large."""
         drawn = self.chance.uniform("provocation strength", self.now, 0, lane)
-        return -self.file.provocations.strength * log(drawn)
+        return float(self.file.provocations.strength * -np.log(drawn))
 
     def provoke(self, neighbourhood: str, community: str, strength: float) -> None:
         """Anger one group."""
