@@ -87,10 +87,11 @@ class Browser:
     errors: list[str] = field(default_factory=list)
 
     @contextmanager
-    def tab(self, width: int = 1280, height: int = 800) -> Iterator[Any]:
-        """Open the page in a tab of its own, with cookies of its own; nothing may stray or fail meanwhile."""
+    def tab(self, width: int = 1280, height: int = 800, first: str = "") -> Iterator[Any]:
+        """Open the page in a tab of its own, after a script of ours; nothing may stray or fail meanwhile."""
         with self.chromium.new_context(viewport={"width": width, "height": height}) as context:
             context.set_default_timeout(PATIENCE_MS)
+            context.add_init_script(first)
             page = context.new_page()
             page.route("**/*", self._refuse_strangers)
             page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)

@@ -79,6 +79,7 @@ def test_every_shipped_scenario_has_charts(name: str) -> None:
         assert spec.title and spec.unit and spec.section and spec.curves
         assert len({curve.label for curve in spec.curves}) == len(spec.curves)
         assert all(re.fullmatch("#[0-9A-F]{6}", curve.colour) for curve in spec.curves)
+        assert len({curve.colour for curve in spec.curves}) == len(spec.curves), "two curves look alike"
         assert spec.about in ("", *scenario.file.places)
 
 
@@ -90,6 +91,11 @@ def test_charts_ask_for_what_a_run_records(name: str) -> None:
         assert np.isfinite(drawn).any(), spec.id
     states = [spec for spec in chart_view.charts(run.scenario) if spec.section == "Lattice"]
     assert bool(states) == (run.scenario.model == "epstein")
+
+
+def test_the_quiet_of_a_lattice_are_called_active() -> None:
+    (quiet,) = [spec for spec in chart_view.charts(Scenario.load("classics/epstein-1")) if spec.id == "quiet"]
+    assert [curve.label for curve in quiet.curves] == ["people"]
 
 
 # --- their numbers ------------------------------------------------------------------------------------------------

@@ -29,8 +29,9 @@ __all__ = ["browser", "server"]
 
 HANDLE = ".sp-scrubber [role=slider]"
 SMALLEST_PICTURE = 20_000  # bytes; a blank page is a tenth of it
-SIZES = ((1280, 800), (1920, 1080))
+SIZES = ((1280, 800), (1920, 1080), (640, 400))  # the last is the first, enlarged to 200 %
 MAP_SAYS = "document.querySelector('.sp-map canvas').ariaLabel.includes('%s')"
+CHARTS_SAY = "[...document.querySelectorAll('.sp-graph')].every(chart => chart.ariaLabel?.includes('%s'))"
 BREAKS_DOWN = """
 extends = "tiny"
 [scenario]
@@ -38,6 +39,19 @@ id = "breaks-down"
 title = "Breaks down"
 summary = "For the test."
 """
+COMES_LATE = """
+const end = "export default { render }", late = `await new Promise((done) => setTimeout(done, 2200));
+export default { render: async (all) => {
+  await new Promise((done) => setTimeout(done, 1200));
+  return render(all);
+} }`;
+window.Blob = class extends Blob {
+  constructor(parts, options) {
+    super(parts?.map((part) => (part.replace ? part.replace(end, () => late) : part)), options);
+  }
+};
+"""
+"""Widgets take their time, as on a busy machine: frames for them come before they are there."""
 CUT_OFF = """
 () => ['page', 'bar', 'clock', 'stage', 'side', 'panel', 'pane', 'chart']
   .flatMap(name => [...document.querySelectorAll(`.sp-${name}`)])
@@ -197,7 +211,7 @@ def test_pictures_of_each_view(page: Any, tmp_path: Path) -> None:
     wait_until(page, "at === last")
     for _ in range(14):
         page.locator(HANDLE).press("Shift+ArrowLeft")
-    wait_until(page, MAP_SAYS % "25 May 2013, 23:00")
+    wait_until(page, f"{MAP_SAYS} && {CHARTS_SAY}" % (("25 May 2013, 23:00",) * 2))
     pictures = [keep_picture(page, "dashboard", tmp_path)]
     click_line(page, 13.5 / 35.0)
     wait_until(page, MAP_SAYS % "18 May 2013")
@@ -207,13 +221,25 @@ def test_pictures_of_each_view(page: Any, tmp_path: Path) -> None:
     page.locator(".sp-which b").nth(1).wait_for()
     click_line(page, 20.5 / 35.0)
     page.get_by_role("button", name="Dark").click()
-    wait_until(page, MAP_SAYS % "25 May 2013")
+    wait_until(page, f"{MAP_SAYS} && {CHARTS_SAY}" % (("25 May 2013",) * 2))
     page.wait_for_timeout(300)  # fields fade from light to dark
     pictures.append(keep_picture(page, "dashboard-beside", tmp_path))
     page.get_by_role("button", name="Killed and wounded").click()
     page.get_by_text("Everywhere: killed and wounded").first.scroll_into_view_if_needed()
     pictures.append(keep_picture(page, "dashboard-charts", tmp_path))
     assert all(path.stat().st_size > SMALLEST_PICTURE for path in pictures)
+
+
+def test_charts_are_left_out_or_marked_without_a_word(page: Any) -> None:
+    page.get_by_role("button", name="Fronts").click()
+    page.get_by_text("8 of 21 charts. A place chosen under “About” shows its own.").wait_for()
+    choose(page, ".sp-place", "Aleppo")
+    page.wait_for_function("document.querySelectorAll('.sp-chart').length === 3")
+    assert page.get_by_text("of 21 charts").count() == 0
+    choose(page, ".sp-place", "Everywhere")
+    page.get_by_role("button", name="Killed and wounded").click()
+    page.get_by_text("A05, A16 reported").wait_for()
+    page.get_by_role("button", name="Why").click()
 
 
 # --- time ----------------------------------------------------------------------------------------------------
@@ -252,6 +278,13 @@ def test_a_button_that_has_the_focus_does_not_take_the_space(page: Any) -> None:
     page.keyboard.press(" ")
     page.locator(".sp-page.sp-dark").wait_for()
     assert page.get_by_role("button", name="play", exact=True).is_visible()
+
+
+def test_a_page_that_comes_late_lacks_a_widget_or_its_charts_stay_behind(page: Any, browser: Browser) -> None:
+    with browser.tab(first=COMES_LATE) as late:
+        wait_until(late, "at > 40")
+        pause(late)
+        late.wait_for_function(CHARTS_SAY % late.locator(".sp-scrubber-date b").inner_text())
 
 
 # --- change and compare --------------------------------------------------------------------------------------
@@ -334,6 +367,19 @@ def test_a_saved_set_up_is_refused_by_check(page: Any, tmp_path: Path) -> None:
     checked = CliRunner().invoke(sim.cli.app, ["check", str(tmp_path / name)], prog_name="spillover")
     assert checked.exit_code == 0, checked.output
     assert not Scenario.load(tmp_path / name).file.channels.kin.on
+
+
+def test_a_set_up_that_is_brought_back_is_another_one(page: Any) -> None:
+    page.get_by_role("button", name="fastest").click()
+    wait_until(page, "at === last")
+    page.get_by_role("button", name="1 d/s", exact=True).click()
+    open_tab(page, "Files")
+    bring(page, downloaded(page, "This set-up")[1])
+    wait_until(page, "at > 5 && at < 300")
+    named = page.locator(".sp-scenario").inner_text()
+    assert "(qusayr-2013)" in named and "changed" not in named
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "The charts shown")[1])) as archive:
+        assert ", seed 1, " in archive.read(archive.namelist()[0]).decode()
 
 
 def test_charts_and_maps_cannot_be_taken_away(page: Any) -> None:

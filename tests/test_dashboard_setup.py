@@ -122,6 +122,12 @@ def test_a_shipped_scenario_is_not_known_by_its_name() -> None:
     assert name_of(Scenario.from_toml(small())) is None
 
 
+def test_a_shipped_scenario_is_known_in_our_own_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert name_of(Scenario.load("tiny")) == "tiny"
+    assert name_of(Scenario.load("tiny").with_values({"channels.kin.on": False})) is None
+
+
 # --- what is brought -------------------------------------------------------------------------------------
 
 

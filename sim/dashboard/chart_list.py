@@ -24,8 +24,8 @@ MOVED, ARMED, LATTICE = "Displaced", "Mobilised and soldiers", "Lattice"
 
 COUNTED = {"killed": looks.KILLED, "wounded": looks.WOUNDED}
 TOTAL, DAILY = "people since the start", "people a day"
-PROPENSITY = "of propensity, unit 1"
-WEIGHTED = "weight × alarm, unit 1"
+PROPENSITY = "of propensity, no unit"
+WEIGHTED = "weight × alarm, no unit"
 SHARE = "0 to 1"
 AT_FRONTS = (
     ("fighters", "fighters", "people", None),
@@ -184,7 +184,7 @@ def _lattice(file: ScenarioFile) -> Iterator[ChartSpec]:
         )
         yield ChartSpec(f"states.{group}".rstrip("."), LATTICE, f"{name}: by state", "people", "lines", "level", curves)
     colours = looks.colours(file.communities) or {"": looks.PALETTE[0]}
-    names = {group: spec.name for group, spec in file.communities.items()} or {"": "active"}
+    names = {group: spec.name for group, spec in file.communities.items()} or {"": "people"}
     for state in STATES:
         curves = tuple(Curve(names[group], colours[group], state, community=group) for group in names)
         yield ChartSpec(state, LATTICE, state.capitalize(), "people", "lines", "level", curves)

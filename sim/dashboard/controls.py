@@ -19,6 +19,8 @@ from sim.scenario import Scenario, ScenarioError
 
 FORK = "Go on from this hour with these, beside the first run"
 ADVICE = "Nothing changed yet. Switch a channel off, and go on from this hour beside the first run."
+ADVICE_ON_KEPT = "Nothing changed yet. Switch a channel off, and run that beside the first from the start."
+NO_FORK = "A kept run has no states to go on from."
 
 Attempt = Callable[[Callable[[], None]], None]
 
@@ -34,6 +36,7 @@ def Change(
     solara.use_effect(lambda: setattr(widget, "values", dict(setup.values)), [widget, setup])
     first, many = facts.first, len(setup.values)
     replayed, seed = first is not None and first.replayed, 0 if first is None else first.seed
+    advice = (ADVICE_ON_KEPT if replayed else ADVICE) if not many else f"{many} changed. {NO_FORK if replayed else ''}"
     as_it_runs = not many and first is not None and first.scenario is setup.base
     acts: tuple[tuple[str, str, bool, Callable[[], None]], ...] = (
         (FORK, "sp-strong", not many or replayed, lambda: screen.session.fork(setup.scenario)),
@@ -42,7 +45,7 @@ def Change(
         ("Reset all", "sp-quiet", not many, lambda: set_setup(Setup(setup.base))),
     )
     return tag("div", "sp-fill", [
-        tag("p", "sp-about", [f"{many} changed." if many else ADVICE], role="status"),
+        tag("p", "sp-about", [advice], role="status"),
         tag("div", "sp-acts", [
             Button(text, lambda act=act: attempt(act), f"sp-button {class_}", off) for text, class_, off, act in acts
         ]),
@@ -87,8 +90,10 @@ def _told(screen: Screen, attempt: Attempt) -> list[Any]:
 
 
 @solara.component
-def TakeAndBring(screen: Screen, setup: Setup, begin: Callable[[Opening], None], attempt: Attempt) -> Any:
-    """Offer what can be saved, and take a scenario file."""
+def TakeAndBring(
+    screen: Screen, facts: Facts, setup: Setup, begin: Callable[[Opening], None], attempt: Attempt
+) -> Any:  # fmt: skip
+    """Offer what can be saved, and take a scenario file, which is run on the seed of the run shown."""
     widget = solara.use_memo(lambda: Files(largest=LARGEST_UPLOAD), [])
     faults, set_faults = solara.use_state(())
     parcels = {"setup": lambda: _file_of(setup), "charts": lambda: _charts_of(screen)}
@@ -99,7 +104,7 @@ def TakeAndBring(screen: Screen, setup: Setup, begin: Callable[[Opening], None],
     def take(brought: dict[str, Any]) -> None:
         content = bytes(brought["content"]) if brought["size"] <= LARGEST_UPLOAD else bytes(LARGEST_UPLOAD + 1)
         try:
-            begin(Opening(received(brought["name"], content)))
+            begin(Opening(received(brought["name"], content), 0 if facts.first is None else facts.first.seed))
             set_faults(())
         except ScenarioError as error:
             set_faults(error.faults)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sim.schema import ScenarioFile
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#666666")
+ROUNDS = (1.0, 0.65, 0.4)
+"""Share of its light that a colour has in each round of the palette, so that many curves do not look alike."""
 FIRST_OF_COMMUNITIES = 4
 """Communities begin here in the palette, so that few of them look like a faction."""
 
@@ -38,8 +40,18 @@ CHROMA = (0.02, 0.15)
 
 
 def colours(ids: Iterable[str], begin: int = 0) -> dict[str, str]:
-    """Give each id a colour of the palette, in turn; `begin` is the first of them."""
-    return dict(zip(ids, islice(cycle(PALETTE), begin, None), strict=False))
+    """Give each id a colour of the palette, in turn, and then darker ones of them; `begin` is the first of them."""
+    return dict(zip(ids, islice(cycle(_in_rounds()), begin, None), strict=False))
+
+
+@cache
+def _in_rounds() -> tuple[str, ...]:
+    return tuple(_darker(colour, share) for share in ROUNDS for colour in PALETTE)
+
+
+def _darker(colour: str, share: float) -> str:
+    """Return a colour with a share of its light."""
+    return "#" + "".join(f"{round(int(colour[i : i + 2], 16) * share):02X}" for i in (1, 3, 5))
 
 
 def factions(file: ScenarioFile) -> dict[str, str]:

@@ -65,9 +65,9 @@ def Page() -> Any:
         "Feed": lambda: _feed(screen),
         "Change": lambda: Change(screen, screen.facts, setup, set_setup, start, attempt),
         "Compare": lambda: Compare(screen, screen.facts, attempt),
-        "Files": lambda: TakeAndBring(screen, setup, begin, attempt),
+        "Files": lambda: TakeAndBring(screen, screen.facts, setup, begin, attempt),
     }
-    changed = opening.scenario is not setup.base
+    changed = opening.scenario != setup.base
     stage = tag("div", "sp-stage", [_sides(screen), _charts(screen)])
     panel = tag("div", "sp-panel", [panels[tab]().key(tab)], role="tabpanel")
     return tag("div", f"sp-page {'sp-dark' if dark else 'sp-light'}", [
@@ -243,7 +243,14 @@ def _charts(screen: Screen) -> Any:
             tag("div", "sp-section-names", sections, role="group", aria_label="Charts"), _about(screen),
         ]),
         tag("div", "sp-grid", [tag("div", "sp-chart", [chart]) for _, chart in screen.charts]),
+        tag("p", "sp-about", [_left_out(screen)]),
     ])  # fmt: skip
+
+
+def _left_out(screen: Screen) -> str:
+    """Say where the charts are for which there is no room."""
+    shown, there = len(screen.charts), screen.charts_there
+    return f"{shown} of {there} charts. A place chosen under “About” shows its own." if shown < there else ""
 
 
 def _about(screen: Screen) -> Any:

@@ -82,6 +82,7 @@ class Screen:
         self.timeline, self.feed = Timeline(), Feed()
         self.sides: list[Side] = []
         self.charts: list[tuple[ChartSpec, Chart]] = []
+        self.charts_there = 0  # of the section, with those for which there is no room
         self._made: list[Side] = []  # sides and charts that were shown once are used again
         self._spare: list[Chart] = []
         self._read_next = 0.0
@@ -203,6 +204,7 @@ class Screen:
         specs, first, second = chosen(self.specs, self.section, self.place), self.facts.first, self.facts.second
         if self.differs and second is not None:
             specs = [chart_view.difference(spec) for spec in specs if spec.kind != "stacked"]
+        self.charts_there = len(specs)
         pool = [chart for _, chart in self.charts] + self._spare
         pool += [self._new_chart() for _ in range(min(len(specs), MOST_CHARTS) - len(pool))]
         self.charts = list(zip(specs[:MOST_CHARTS], pool, strict=False))

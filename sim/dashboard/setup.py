@@ -119,14 +119,18 @@ class Setup:
 
 
 @cache
+def _shipped() -> dict[str, Scenario]:
+    return {name: Scenario.load(name) for name in shipped()}
+
+
 def titles() -> dict[str, str]:
     """Return the titles of the shipped scenarios, by name."""
-    return {name: Scenario.load(name).title for name in shipped()}
+    return {name: scenario.title for name, scenario in _shipped().items()}
 
 
 def name_of(scenario: Scenario) -> str | None:
-    """Return the name of a shipped scenario, None for another."""
-    return next((name for name, path in shipped().items() if scenario.origin == path.resolve()), None)
+    """Return the name of the shipped scenario that is the same, None where none is."""
+    return next((name for name, one in _shipped().items() if one.file == scenario.file), None)
 
 
 def value_at(scenario: Scenario, path: str) -> Any:

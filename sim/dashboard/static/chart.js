@@ -91,7 +91,7 @@ class ChartView {
     this.endTheme = onTheme(this.root, () => this.renew());
     this.listeners = { "change:spec": () => this.later(true), "change:data": () => this.later(), "change:number": () => this.later(), "change:at": () => this.moved() };
     for (const [name, heard] of Object.entries(this.listeners)) model.on(name, heard);
-    this.renew();
+    this.later(true);
   }
 
   build(el) {
@@ -118,15 +118,23 @@ class ChartView {
 
   // --- when to draw ----------------------------------------------------------------------------------------
 
-  // Draw before the browser next shows the page, and tell the sender.
+  // Draw before the browser next shows the page, and tell the sender: even of a frame that failed, or came before there
+  // was a view to draw it, for whoever is not told sends no more.
   later(anew = false) {
     this.anew = this.anew || anew;
     this.asked ??= requestAnimationFrame(() => {
       this.asked = null;
-      if (this.anew) this.renew(); else this.refill();
-      const number = this.model.get("number");
-      if (this.model.get("shown") !== number) { this.model.set("shown", number); this.model.save_changes(); }
+      try {
+        if (this.anew) this.renew(); else this.refill();
+      } finally {
+        this.tell();
+      }
     });
+  }
+
+  tell() {
+    const number = this.model.get("number");
+    if (this.model.get("shown") !== number) { this.model.set("shown", number); this.model.save_changes(); }
   }
 
   resize() {
@@ -371,7 +379,7 @@ class ChartView {
     this.listed = shown.join();
     this.items = shown.map((i) => this.item(i));
     const keys = quiet.length ? [Object.assign(made("span", "sp-key", `${quiet.length} more at 0`), { title: quiet.map((curve) => curve.label).join(", ") })] : [];
-    this.legend.replaceChildren(...this.items.map((item) => item.button), ...keys, ...this.runKeys());
+    this.legend.replaceChildren(...this.items.map((item) => item.button), ...keys, ...this.markKeys(), ...this.runKeys());
   }
 
   item(i) {
@@ -385,6 +393,13 @@ class ChartView {
     button.append(swatch, made("span", "", label), ...values);
     button.addEventListener("click", () => this.toggle(label));
     return { i, button, values };
+  }
+
+  // What the diamonds and bands are; each says by whom and of when.
+  markKeys() {
+    if (!this.spec.marks?.length) return [];
+    const names = [...new Set(this.spec.marks.map((mark) => mark.claim))];
+    return [Object.assign(made("span", "sp-key", `◆ ${names.join(", ")} reported`), { title: "What was reported, beside the run: point at a mark for by whom, and of when" })];
   }
 
   runKeys() {

@@ -3,6 +3,7 @@
 
 const NAMED = `600 13px ${FONT}`, LESSER = `11.5px ${FONT}`, SMALL = `11px ${FONT}`, OF_LINE = `600 12px ${FONT}`;
 const HEAD_PX = 82, FOOT_PX = 58; // room for title and scale, and for the notes
+const TITLE = `600 14px ${FONT}`, USUAL = `12px ${FONT}`;
 const BESIDE_PX = 140, NAME_PX = 36; // room for names beside neighbourhoods, and above
 const SCALE_PX = 150, SCALE_TOP_PX = 52;
 const LEVELS = { mobilised: "Mobilised", armed: "Mobilised and armed", sheltering: "Sheltering", displaced: "Displaced" };
@@ -36,9 +37,10 @@ function nameAbove(view, quarter, i, [left, , right, bottom], union) {
 
 // A name has the outline of its neighbourhood above it.
 function writeName(view, lines, i, x, y, align, wide) {
-  const { context, theme } = view, halo = clear(theme.paper, 0.9), begin = x - before(wide, align);
+  const { context, theme } = view, begin = x - before(wide, align);
+  paperUnder(context, theme, [begin - 5, y - 14, begin + wide + 5, y - 6 + 15 * lines.length]);
   lines.forEach((line, n) => {
-    write(context, line, x, y + 15 * n, n ? theme.faint : theme.ink, halo, { font: n ? LESSER : NAMED, align });
+    write(context, line, x, y + 15 * n, n ? theme.faint : theme.ink, null, { font: n ? LESSER : NAMED, align });
   });
   Object.assign(context, { strokeStyle: legible(view.ground.quarters[i].colour, theme.paper, 3), lineWidth: 2.6 });
   context.setLineDash(dashes(i));
@@ -104,30 +106,33 @@ function label(view, text, from, to, align) {
   context.stroke();
   context.setLineDash([]);
   const x = Math.max(left + 8, Math.min(view.width - 8 - (wide - left), to[0]));
-  write(context, text, x, to[1], theme.ink, clear(theme.paper, 0.9), { font: OF_LINE, align });
+  paperUnder(context, theme, [x - left - 5, to[1] - 9, x - left + wide + 5, to[1] + 9]);
+  write(context, text, x, to[1], theme.ink, null, { font: OF_LINE, align });
 }
 
 // --- title, scale and notes -------------------------------------------------------------------------------
 
 function writeHead(view) {
-  const { context, theme, frame, ground, layer } = view, halo = clear(theme.paper, 0.85);
-  const title = [ground.name, frame.time].filter(Boolean).join(", ");
-  write(context, title, 12, 17, theme.ink, halo, { font: `600 14px ${FONT}` });
-  if (layer) write(context, `${layer.name}: ${layer.says}`, 12, 36, theme.ink, halo);
+  const { context, theme, frame, ground, layer } = view, title = [ground.name, frame.time].filter(Boolean).join(", ");
+  const says = layer ? `${layer.name}: ${layer.says}` : "", scale = layer && view.values ? view.unitInWords() : "";
+  const ends = [widthOf(context, title, TITLE), widthOf(context, says, USUAL), SCALE_PX + 10 + widthOf(context, scale, SMALL)];
+  paperUnder(context, theme, [6, 6, 18 + Math.max(...ends.slice(0, scale ? 3 : 2)), scale ? HEAD_PX : 48]);
+  write(context, title, 12, 17, theme.ink, null, { font: TITLE });
+  write(context, says, 12, 36, theme.ink, null, { font: USUAL });
 }
 
 // The legend of the layer: its ramp, from nought to its most, in its unit.
 function drawScale(view) {
   if (!view.layer || !view.values) return;
-  const { context, theme } = view, stops = view.stops(), [left, top] = [12, SCALE_TOP_PX], halo = clear(theme.paper, 0.85);
+  const { context, theme } = view, stops = view.stops(), [left, top] = [12, SCALE_TOP_PX];
   const ramp = context.createLinearGradient(left, 0, left + SCALE_PX, 0);
   stops.forEach((colour, i) => ramp.addColorStop(i / (stops.length - 1), colour));
   Object.assign(context, { fillStyle: ramp, strokeStyle: theme.faint, lineWidth: 0.8 });
   context.fillRect(left, top, SCALE_PX, 10);
   context.strokeRect(left - 0.5, top - 0.5, SCALE_PX + 1, 11);
-  write(context, "0", left, top + 20, theme.ink, halo, { font: SMALL });
-  write(context, view.number(view.scale), left + SCALE_PX, top + 20, theme.ink, halo, { font: SMALL, align: "right" });
-  write(context, view.unitInWords(), left + SCALE_PX + 10, top + 5, theme.ink, halo, { font: SMALL });
+  write(context, "0", left, top + 20, theme.ink, null, { font: SMALL });
+  write(context, view.number(view.scale), left + SCALE_PX, top + 20, theme.ink, null, { font: SMALL, align: "right" });
+  write(context, view.unitInWords(), left + SCALE_PX + 10, top + 5, theme.ink, null, { font: SMALL });
 }
 
 // Notes, the length of some metres, and which way is north.
@@ -135,7 +140,9 @@ function writeFoot(view) {
   const { context, theme, width, height } = view, halo = clear(theme.paper, 0.85);
   context.font = SMALL;
   const lines = wrapped(context, notesOf(view), width - 190).reverse();
-  lines.forEach((line, i) => write(context, line, 12, height - 12 - 14 * i, theme.faint, halo, { font: SMALL }));
+  const wide = Math.max(...lines.map((line) => widthOf(context, line, SMALL)));
+  paperUnder(context, theme, [6, height - 6 - 14 * lines.length, 18 + wide, height - 3]);
+  lines.forEach((line, i) => write(context, line, 12, height - 12 - 14 * i, theme.faint, null, { font: SMALL }));
   const metres = roundDown(110 / view.camera.scale), long = metres * view.camera.scale, right = width - 40, y = height - 14;
   measure(context, right - long, y, long, theme.ink);
   write(context, `${count(metres)} m`, right - long / 2, y - 9, theme.ink, halo, { font: SMALL, align: "center" });
@@ -172,11 +179,6 @@ function quarterInWords(quarter, i, told) {
 }
 
 // --- measures of text -------------------------------------------------------------------------------------
-
-function widthOf(context, text, font) {
-  context.font = font;
-  return context.measureText(text).width;
-}
 
 function widest(context, lines) {
   return Math.max(...lines.map((line, n) => widthOf(context, line, n ? LESSER : NAMED)));

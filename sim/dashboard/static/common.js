@@ -422,6 +422,18 @@ function wrapped(to, text, room) {
   return lines;
 }
 
+// Paper under words that may stand over what is drawn: [left, top, right, bottom].
+function paperUnder(context, theme, [left, top, right, bottom]) {
+  roundBox(context, left, top, right - left, bottom - top, 6);
+  context.fillStyle = clear(theme.paper, 0.85);
+  context.fill();
+}
+
+function widthOf(context, text, font) {
+  context.font = font;
+  return context.measureText(text).width;
+}
+
 function roundBox(context, x, y, wide, tall, radius) {
   context.beginPath();
   context.roundRect(x, y, wide, tall, radius);

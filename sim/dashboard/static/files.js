@@ -47,7 +47,7 @@ function render({ model, el }) {
   }
 
   root.append(made("h3", "sp-head", "Take away"));
-  button("This set-up as a scenario file", () => ask("setup"), "Every value written out, your changes among them; `spillover run` takes it.");
+  button("This set-up as a scenario file", () => ask("setup"), "Every value written out, your changes among them; the command “spillover run” takes it.");
   button("The charts shown, as tables", () => ask("charts"), "CSV, every hour so far; several charts come in one archive.");
   button("The maps, as pictures", pictures, "PNG, as they look now.");
 
@@ -64,7 +64,7 @@ function render({ model, el }) {
     zone.classList.remove("sp-over");
     bring(event.dataTransfer.files[0]);
   });
-  const most = `At most ${Math.round(model.get("largest") / 1000)} kB of TOML. It is read as data and checked like \`spillover check\` does; it may extend a shipped scenario, and nothing else.`;
+  const most = `At most ${Math.round(model.get("largest") / 1000)} kB of TOML. It is read as data and checked as “spillover check” does; it may extend a shipped scenario, and nothing else.`;
   root.append(made("h3", "sp-head", "Bring"), zone, made("p", "sp-about", most));
   el.append(root);
 

@@ -8,7 +8,7 @@ const GLOW_PX = 9, GLOW_PER_ROOT_KILLED = 4.6;
 const SQUARE_PX = 130; // side of a square for all who live in the modelled neighbourhoods
 const NO_GROUND = { places: [], corridors: [], factions: [], sides: [], forces: [], countries: [], provinces: [], notes: [] };
 const LEGEND_PX = 216; // what is kept free for the legend
-const TITLE = `600 14px ${FONT}`;
+const TITLE = `600 14px ${FONT}`, USUAL = `12px ${FONT}`;
 const PULSE_MS = 2400, MARCH_PX_PER_S = 9;
 
 class TheatreMap {
@@ -26,7 +26,7 @@ class TheatreMap {
       ["−", "Zoom out (−)", () => this.zoom(1 / ZOOM_STEP)],
       ["All", "Show all places (0 or double click)", () => this.fit()],
       ["Near", "Show the places whose streets are modelled", () => this.fit(true)],
-      ["Legend", "Show or hide the legend", () => { this.legend = !this.showsLegend(); this.changed(); }],
+      ["Legend", "Show or hide the legend", () => { this.legend = !this.showsLegend(); this.resized(); }],
     ]);
     this.endSteering = steer(this.surface, this.camera, {
       moved: () => this.changed(), reset: () => this.fit(), hover: (x, y) => this.hover(x, y),
@@ -111,7 +111,7 @@ class TheatreMap {
     const span = Math.max(box[2] - box[0], box[3] - box[1], LEAST_SPAN);
     const margin = near ? NEAR_MARGIN : ALL_PLACES_MARGIN, around = Math.max(margin * span, LEAST_SPAN / 2);
     const wide = [box[0] - around, box[1] - around, box[2] + around, box[3] + around];
-    const right = this.showsLegend() ? LEGEND_PX : 24;
+    const right = this.showsLegend() && this.surface.width >= 2 * LEGEND_PX ? LEGEND_PX : 24;
     this.camera.fit(wide, this.surface.width, this.surface.height, { left: 24, top: 50, right, bottom: 46 });
     this.camera.free = near;
     this.changed();
@@ -469,11 +469,17 @@ class TheatreMap {
   }
 
   writeHead() {
-    const { context, theme, frame, now } = this, halo = clear(theme.paper, 0.8);
-    write(context, frame.time || this.ground.title || "", 12, 17, theme.ink, halo, { font: TITLE });
-    if (!now.killed_day) return;
-    const [killed, wounded] = [now.killed_day, now.wounded_day].map((by) => count(by.reduce((sum, n) => sum + (n || 0), 0)));
-    write(context, `Last 24 h: ${killed} killed, ${wounded} wounded`, 12, 35, theme.ink, halo);
+    const { context, theme, frame } = this, title = frame.time || this.ground.title || "", hurt = this.hurtInWords();
+    const wide = Math.max(widthOf(context, title, TITLE), widthOf(context, hurt, USUAL));
+    paperUnder(context, theme, [6, 6, 18 + wide, hurt ? 46 : 28]);
+    write(context, title, 12, 17, theme.ink, null, { font: TITLE });
+    write(context, hurt, 12, 35, theme.ink, null, { font: USUAL });
+  }
+
+  hurtInWords() {
+    if (!this.now.killed_day) return "";
+    const [killed, wounded] = [this.now.killed_day, this.now.wounded_day].map((by) => count(by.reduce((sum, n) => sum + (n || 0), 0)));
+    return `Last 24 h: ${killed} killed, ${wounded} wounded`;
   }
 
   // The name of the place at the pointer, where there was no room for it.

@@ -76,8 +76,9 @@ function writeNames(map, to, names) {
 // --- notes and scale --------------------------------------------------------------------------------------
 
 function writeFoot(map, to, notes) {
-  const { theme, height } = map, halo = clear(theme.paper, 0.7);
-  [...notes].reverse().forEach((line, i) => write(to, line, 10, height - 11 - LINE_PX * i, theme.faint, halo, { font: SMALL }));
+  const { theme, height } = map, halo = clear(theme.paper, 0.7), wide = Math.max(0, ...notes.map((line) => widthOf(to, line, SMALL)));
+  paperUnder(to, theme, [4, height - 5 - LINE_PX * notes.length, 16 + wide, height - 3]);
+  [...notes].reverse().forEach((line, i) => write(to, line, 10, height - 11 - LINE_PX * i, theme.faint, null, { font: SMALL }));
   const per = map.camera.scale / KM_PER_DEGREE, km = roundDown(110 / per), y = height - 18 - LINE_PX * notes.length;
   measure(to, 10, y, km * per, theme.ink);
   write(to, `${km >= 1 ? count(km) : km.toFixed(1)} km`, 16 + km * per, y - 2, theme.ink, halo, { font: SMALL });
