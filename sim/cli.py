@@ -7,6 +7,8 @@ heavy is imported before a command needs it, so that `--help` answers at once.
 from __future__ import annotations
 
 import ast
+import atexit
+import gc
 import json
 import os
 import sys
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 PLUG_INS = "spillover.commands"
+GARBAGE_AFTER = 100_000
+"""New objects after which Python looks for garbage among them."""
 SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
@@ -180,8 +184,13 @@ def main() -> None:
 
     Linear algebra, loaded later, keeps to one thread: its last bits depend on how many share a sum, and threads that
     wait for work hold up the workers beside them.
+
+    Garbage is looked for seldom, and not at all at the end: what is imported stays, and going through all of it again
+    and again took a third of the time of a short command.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
+    atexit.register(gc.freeze)
     app(prog_name="spillover")
 
 
