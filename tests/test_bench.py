@@ -330,6 +330,8 @@ def test_a_figure_of_the_residents_is_missing(said: dict[str, Any]) -> None:
     hour, triads = of["hour_2e3_1"], of["triad_1"]
     bound = [a * b / of["bytes_2e3"]["median"] for a, b in zip(hour["rounds"], triads["rounds"], strict=True)]
     assert of["bound_2e3_1"]["rounds"] == pytest.approx(bound)
+    unpacked = [a * b / 38.0 for a, b in zip(hour["rounds"], triads["rounds"], strict=True)]
+    assert of["unpacked_2e3_1"]["rounds"] == pytest.approx(unpacked)
     kept = [a * b for a, b in zip(hour["rounds"], triads["rounds"], strict=True)]
     assert hour["kept"]["rounds"] == pytest.approx(kept)
 

@@ -450,3 +450,14 @@ def test_a_run_takes_the_sample_of_its_seed(tmp_path: Path) -> None:
     file.write_text("channels.kni.weight\n0.5\n", encoding="utf-8")
     refused = CliRunner().invoke(sim.cli.app, ["run", "tiny", "--days", "0.25", "--posterior", str(file)])
     assert refused.exit_code == 2 and "Did you mean 'channels.kin.weight'?" in refused.output
+
+
+def test_a_short_command_goes_through_all_that_was_imported_for_garbage() -> None:
+    """At the end, where nothing is to be freed any more; and seldom before."""
+    code = (
+        "import atexit, gc, sys, sim.cli; sys.argv = ['spillover', '--version']; "
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000, gc.get_threshold()[0])); sim.cli.main()"
+    )
+    # what is registered first is called last
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"True {sim.cli.GARBAGE_AFTER}"
