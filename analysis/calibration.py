@@ -2,13 +2,13 @@
 
     spillover calibrate --out runs/calibration --draws 200 --waves 3 --workers 2
 
-Three modules, one after the other: what is told of the battle up to 25 May (P1, P2, P3, P10a) fits how a town is
-fought over; Tripoli's rounds up to March 2013 (P5, P6) fit how fighting there begins, grows and ends; Tripoli's first
-two days (P4) fit how much of Syria is felt there. What one has found is the prior of the next, whose record may weigh
-it again but adds nothing else to it: the battle does not depend on Tripoli's streets, nor its rounds on the battle.
+Two modules, one after the other: what is told of the battle up to 25 May (P1, P2, P3, P10a) fits how a town is
+fought over; Tripoli's first two days (P4) and its rounds up to March 2013 (P5, P6) fit, together, how fighting there
+begins, grows and ends and how much of Syria is felt there, since one and the same street has to do both. What the
+battle has found is the prior of the next: it does not depend on Tripoli's streets.
 
 In each module the first wave comes from the prior and is the screening: of its parameters those that move a figure
-beyond luck are fitted, at most ten over all modules (4, 5 and 1); the rest is carried along at its prior. Later waves
+beyond luck are fitted, at most ten over both modules (3 and 7); the rest is carried along at its prior. Later waves
 go out from what came closest (`analysis.inference`). The centre, which defaults are set to, is looked for where
 emulators of the draws expect the closest runs (`analysis.emulator`). The folder keeps every draw, so that a
 calibration that was stopped goes on where it was, and comes to the same to the bit whatever the workers:
@@ -45,7 +45,7 @@ from analysis.emulator import Emulator, promising
 from analysis.identity import model_version
 from analysis.inference import Posterior, Proposal, Recovery
 from analysis.keeping import Lines
-from analysis.patterns import HOLDS, PATTERNS, SECOND_DAY, WEEK, Family, Figure, Found
+from analysis.patterns import HOLDS, PATTERNS, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
 from analysis.workers import Failure, each, gathered, whole
 from sim import posterior
@@ -73,8 +73,6 @@ CANDIDATES, TURNS = 6, 5
 """Points that are tried at a time for the centre, each as often as its module says, and how many times."""
 FINALISTS, FINAL_TIMES = 3, 4
 """The best of them, which are run anew, so many times as often."""
-STAGES = (("battle",), ("streets", "channels"))
-"""The centre is found stage by stage, over the parameters and by the figures of these modules."""
 LEARNT_FROM = 200
 """Draws that emulators learn from: the latest, which are the closest."""
 LUCKS = tuple(norm.ppf((np.arange(7) + 0.5) / 7.0))
@@ -126,12 +124,9 @@ class Module:
     name: str
     priors: tuple[Prior, ...]
     patterns: tuple[str, ...]
-    scenario: str
     most: int  # of its parameters that are fitted: ten in all
     times: int = 1  # as many draws: short runs can afford more
-    tries: int = 1  # runs of each point that is tried for the centre
-    after: tuple[Prior, ...] = ()  # parameters of earlier modules that its figures depend on
-    until: date | None = None  # the last day that its figures need
+    tries: int = 1  # draws at each point that is tried for the centre
 
     @property
     def own(self) -> Ints:
@@ -139,47 +134,55 @@ class Module:
         return np.array([PRIORS.index(prior) for prior in self.priors])
 
     @property
-    def felt(self) -> tuple[Prior, ...]:
-        """Return the parameters that its figures may depend on."""
-        return (*self.after, *self.priors)
-
-    @property
     def targets(self) -> Targets:
         return Targets.of(self.patterns)
 
-    def story(self, days: float | None = None) -> Scenario:
-        """Return the scenario as far as the figures need it, or shorter."""
-        found = Scenario.load(self.scenario)
-        needed = (self.until - found.start.date()).days + 1.0 if self.until else found.file.clock.days
-        return found.with_values({"clock.days": min(needed, days) if days else needed})
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Return the kinds of runs that have its figures, each of which is run once for a draw."""
+        return tuple(dict.fromkeys(figure.family for figure in self.targets.figures))
 
 
 MODULES = (
-    Module("battle", BATTLE, ("P1", "P2", "P3", "P10a"), "qusayr-2013", most=4, times=2, tries=5, until=WEEK),
-    Module("streets", STREETS, ("P5", "P6"), "tripoli-2012", most=5, tries=5),
-    Module("channels", CHANNELS, ("P4",), "qusayr-2013", most=1, tries=10, after=STREETS, until=SECOND_DAY),
+    Module("battle", BATTLE, ("P1", "P2", "P3", "P10a"), most=3, times=2, tries=10),
+    Module("tripoli", (*STREETS, *CHANNELS), ("P4", "P5", "P6"), most=7, times=2, tries=10),
 )
+SCENARIOS: Mapping[Family, tuple[str, date | None]] = {
+    "battle": ("qusayr-2013", WEEK), "rounds": ("tripoli-2012", None),
+}  # fmt: skip
+"""What is run for each kind of figures, and the last day that they need; None: all that it has."""
+OBSERVED = {"battle": observations.of_the_battle, "rounds": observations.of_the_rounds}
+
+
+def story(family: Family, days: float | None = None) -> Scenario:
+    """Return what is run for figures of a family, as far as they need it, or shorter."""
+    name, until = SCENARIOS[family]
+    found = Scenario.load(name)
+    needed = (until - found.start.date()).days + 1.0 if until else found.file.clock.days
+    return found.with_values({"clock.days": min(needed, days) if days else needed})
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker needs to make the run of a draw."""
+    """What a worker needs to make the runs of a draw."""
 
-    stories: Mapping[str, Scenario]
+    stories: Mapping[Family, Scenario]
 
     @classmethod
     def of(cls, days: float | None = None) -> Work:
         """Load the scenarios of the modules, each at most so long."""
-        return cls({module.name: module.story(days) for module in MODULES})
+        return cls({family: story(family, days) for family in SCENARIOS})
 
     def __call__(self, job: Job) -> dict[str, float]:
         """Run with the values of a draw, its number the seed; return the figures that are fitted."""
-        story = self.stories[job.module]
+        module = next(module for module in MODULES if module.name == job.module)
+        seen = {family: self._seen(family, job) for family in module.families}
+        return {figure.name: float(figure.of(seen[figure.family])) for figure in module.targets.figures}
+
+    def _seen(self, family: Family, job: Job) -> observations.Seen:
+        story = self.stories[family]
         values = posterior.fitting(job.values, story)  # not every faction is in every scenario
-        result = whole(run(story.with_values(dict(values)), seed=job.number, threads=1))
-        figures = Targets.of(next(m.patterns for m in MODULES if m.name == job.module)).figures
-        seen = OBSERVED[figures[0].family](result)
-        return {figure.name: float(figure.of(seen)) for figure in figures}
+        return OBSERVED[family](whole(run(story.with_values(dict(values)), seed=job.number, threads=1)))
 
 
 class Job(NamedTuple):
@@ -188,9 +191,6 @@ class Job(NamedTuple):
     module: str
     number: int
     values: dict[str, float]
-
-
-OBSERVED = {"battle": observations.of_the_battle, "rounds": observations.of_the_rounds}
 
 
 # --- the draws -----------------------------------------------------------------------------------------
@@ -210,10 +210,8 @@ class Settings:
         return {
             "format": FORMAT, "model": model_version(), "draws": self.draws, "waves": self.waves, "keep": self.keep,
             "seed": self.seed, "priors": [asdict(prior) for prior in PRIORS],
-            "modules": {
-                module.name: {"scenario": work.stories[module.name].content_hash(), "figures": module.targets.names}
-                for module in MODULES
-            },
+            "scenarios": {family: story.content_hash() for family, story in work.stories.items()},
+            "modules": {module.name: module.targets.names for module in MODULES},
         }  # fmt: skip
 
 
@@ -426,7 +424,8 @@ class Report:
         middle, (low, high) = drawn(found.centre()[None])[0], (drawn(end[None])[0] for end in found.interval())
         contraction = found.contraction()
         return {
-            "name": waves.module.name, "patterns": waves.module.patterns, "scenario": waves.module.scenario,
+            "name": waves.module.name, "patterns": waves.module.patterns,
+            "scenarios": [SCENARIOS[family][0] for family in waves.module.families],
             "draws": len(waves.figures), "kept": len(found.rows), "effective": round(found.effective, 1),
             "tolerance": found.tolerance, "screening_level": waves.level, "records": recovery.records,
             "parameters": [
@@ -447,9 +446,10 @@ class Report:
         lines = [CONDITIONAL]
         for module in map(self._module, self.modules):
             lines += ["", (
-                f"{module['name']}, {', '.join(module['patterns'])} of {module['scenario']}: {module['draws']} draws, "
-                f"the closest {module['kept']} kept (worth {module['effective']:g}), up to a distance of "
-                f"{module['tolerance']:.2f}; a correlation beyond {module['screening_level']:.2f} is more than luck"
+                f"{module['name']}, {', '.join(module['patterns'])} of {' and '.join(module['scenarios'])}: "
+                f"{module['draws']} draws, the closest {module['kept']} kept (worth {module['effective']:g}), up to a "
+                f"distance of {module['tolerance']:.2f}; a correlation beyond {module['screening_level']:.2f} is more "
+                "than luck"
             ), HEADING]  # fmt: skip
             lines += map(_row, module["parameters"])
         lines += ["", (
@@ -508,14 +508,13 @@ def centre(modules: list[Waves], work: Work, journal: Journal, workers: int) -> 
     A tipping model at the means of its parameters is not the mean of the model. So points are tried, with all that is
     not fitted at its default: the defaults as they are, and those where emulators of all runs so far expect runs to
     be closest to the record, a few at a time. The best are run anew and more often, or luck would choose. Taken is
-    the point at which most figures hold, and of several that whose runs are closest, each run by itself. The battle
-    comes first; then Tripoli's streets and what is felt there of Syria, together.
+    the point at which most figures hold, and of several that whose runs are closest, each run by itself. One module
+    comes after the other, with what was chosen before.
     """
     chosen: dict[str, float] = {}
-    for stage, names in enumerate(STAGES):
-        deciding = [waves for waves in modules if waves.module.name in names]
-        rng = np.random.default_rng([modules[0].settings.seed, 4_000, stage])
-        search = Search(deciding, chosen, work, journal, workers)
+    for number, waves in enumerate(modules):
+        rng = np.random.default_rng([waves.settings.seed, 4_000, number])
+        search = Search(waves, chosen, work, journal, workers)
         search.run([search.as_it_stands()])
         for _ in range(TURNS):
             search.run(search.promising(rng))
@@ -524,39 +523,35 @@ def centre(modules: list[Waves], work: Work, journal: Journal, workers: int) -> 
 
 
 class Search:
-    """The points that were tried for the centre of some modules, and their runs."""
+    """The points that were tried for the centre of a module, and their runs."""
 
-    def __init__(
-        self, deciding: list[Waves], chosen: Mapping[str, float], work: Work, journal: Journal, workers: int
-    ) -> None:
+    def __init__(self, waves: Waves, chosen: Mapping[str, float], work: Work, journal: Journal, workers: int) -> None:
         """Begin with none, and with what earlier modules have chosen."""
-        self.deciding, self.chosen, self.work, self.journal, self.workers = deciding, chosen, work, journal, workers
+        self.waves, self.chosen, self.work, self.journal, self.workers = waves, chosen, work, journal, workers
         self.points: list[dict[str, float]] = []
-        self.runs: list[list[Float]] = [[] for _ in deciding]  # by module and point: (tries, figures)
+        self.runs: list[Float] = []  # by point: (tries, figures)
 
     def as_it_stands(self) -> dict[str, float]:
         """Return the point of the defaults."""
         return self._rounded(drawn(self._shares({})[None])[0])
 
     def promising(self, rng: np.random.Generator) -> list[dict[str, float]]:
-        """Return points at which emulators expect the runs of the modules to be close to the record."""
-        shares = np.array([self._shares(point) for point in self.points])
-        surfaces = [Surface.of(waves, shares, runs) for waves, runs in zip(self.deciding, self.runs, strict=True)]
-        free = np.concatenate([waves.fitted for waves in self.deciding])
+        """Return points at which emulators expect the runs of the module to be close to the record."""
+        surface = Surface.of(self.waves, np.array([self._shares(point) for point in self.points]), self.runs)
 
         def expected(shares: Float) -> Float:
-            return np.hstack([surface.squares(shares) for surface in surfaces]).mean(axis=1)
+            return np.asarray(surface.squares(shares).mean(axis=1))
 
-        return [self._rounded(point) for point in drawn(promising(expected, self._shares({}), free, CANDIDATES, rng))]
+        found = promising(expected, self._shares({}), self.waves.fitted, CANDIDATES, rng)
+        return [self._rounded(point) for point in drawn(found)]
 
     def run(self, points: list[dict[str, float]], times: int = 1) -> None:
-        """Run each module at some points, so many times as often as its module says."""
-        for waves, runs in zip(self.deciding, self.runs, strict=True):
-            name, tries, begin = waves.module.name, waves.module.tries * times, TRIED + sum(map(len, runs))
-            jobs = [Job(name, begin + tries * i + k, point) for i, point in enumerate(points) for k in range(tries)]
-            _run_missing(jobs, self.work, self.journal, self.workers, None)
-            rows = np.array([_of(self.journal.done[name, job.number], waves.targets.names) for job in jobs])
-            runs += list(rows.reshape(len(points), tries, -1))
+        """Run the module at some points, so many times as often as it says."""
+        name, tries, begin = self.waves.module.name, self.waves.module.tries * times, TRIED + sum(map(len, self.runs))
+        jobs = [Job(name, begin + tries * i + k, point) for i, point in enumerate(points) for k in range(tries)]
+        _run_missing(jobs, self.work, self.journal, self.workers, None)
+        rows = np.array([_of(self.journal.done[name, job.number], self.waves.targets.names) for job in jobs])
+        self.runs += list(rows.reshape(len(points), tries, -1))
         self.points += points
 
     def best_when_run_anew(self) -> dict[str, float]:
@@ -567,16 +562,14 @@ class Search:
 
     def _ranked(self, which: slice) -> Ints:
         """Return the order of some points, the best first."""
-        found = [(waves, runs[which]) for waves, runs in zip(self.deciding, self.runs, strict=True)]
-        missed = np.sum([_missed(waves, runs) for waves, runs in found], axis=0)
-        squares = np.hstack([_squares(waves, runs) for waves, runs in found]).mean(axis=1)
-        return np.lexsort((squares, missed))
+        runs = self.runs[which]
+        return np.lexsort((_squares(self.waves, runs).mean(axis=1), _missed(self.waves, runs)))
 
     def _shares(self, point: Mapping[str, float]) -> Float:
         return _shares_at(self.work, {**self.chosen, **point})
 
     def _rounded(self, values: Mapping[str, float]) -> dict[str, float]:
-        paths = [PRIORS[p].path for waves in self.deciding for p in waves.fitted]
+        paths = [PRIORS[p].path for p in self.waves.fitted]
         return {**self.chosen, **{path: float(f"{values[path]:.3g}") for path in paths}}
 
 
@@ -604,7 +597,6 @@ class Surface:
     """How far runs of a module are expected to be from the record, learnt from its latest draws."""
 
     waves: Waves
-    felt: Ints  # the parameters that its figures may depend on
     emulators: tuple[Emulator, ...]
 
     @classmethod
@@ -613,15 +605,14 @@ class Surface:
 
         Figures that no run has are left out, as if all had them.
         """
-        felt = np.array([PRIORS.index(prior) for prior in waves.module.felt])
         tried = np.repeat(points, list(map(len, runs)), axis=0)
-        shares = np.vstack([waves.shares[-LEARNT_FROM:], tried])[:, felt]
+        shares = np.vstack([waves.shares[-LEARNT_FROM:], tried])[:, waves.module.own]
         squeezed = np.arcsinh(np.vstack([waves.figures[-LEARNT_FROM:], *runs]) / waves.targets.scales)
-        return cls(waves, felt, tuple(Emulator.of(shares, column) for column in squeezed.T))
+        return cls(waves, tuple(Emulator.of(shares, column) for column in squeezed.T))
 
     def squares(self, shares: Float) -> Float:
         """Return the expected squared gaps (n, patterns) of runs at shares (n, parameters), their luck included."""
-        told = [emulator.at(shares[:, self.felt]) for emulator in self.emulators]
+        told = [emulator.at(shares[:, self.waves.module.own]) for emulator in self.emulators]
         means, spreads = (np.column_stack(of) for of in zip(*told, strict=True))
         by_luck = [
             inference.squares(

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from analysis.calibration import SCENARIOS, story
 from analysis.patterns import Found, Target
 from analysis.pictures import (
     FARTHEST,
@@ -66,7 +67,7 @@ def draw(report: Report, folder: Path) -> list[Path]:
 
 
 def _pictures(report: Report) -> Iterator[tuple[str, Figure]]:
-    units = {path: of.unit for path, of in declared([waves.module.story() for waves in report.modules]).items()}
+    units = {path: of.unit for path, of in declared(map(story, SCENARIOS)).items()}
     yield "screening", _screening(report)
     yield "marginals", _marginals(report, units)
     yield "pairs", _pairs(report, units)

@@ -11,11 +11,11 @@ from math import inf, isfinite, nan
 
 import numpy as np
 
-from analysis.calibration import MODULES, Job, Module, Work
+from analysis.calibration import MODULES, SCENARIOS, Job, Module, Work
 from analysis.patterns import Figure
 from sim.scenario import Scenario
 
-TRUTH = (0.3, 0.6, 0.45, 0.7, 0.4, 0.55, 0.35, 0.65)
+TRUTH = (0.3, 0.6, 0.45, 0.7, 0.4, 0.55, 0.35, 0.65, 0.5, 0.4)
 """Where each parameter that moves a figure is, as a share of its prior's range."""
 SLOPE = 4.0  # greatest widths from one end of a prior to the other
 LUCK = 0.15  # greatest widths, sd
@@ -64,4 +64,4 @@ def middle(figure: Figure) -> float:
 
 def toy(**keys: tuple[str, int]) -> Toy:
     """Return the model, with a small scenario in the place of the real ones."""
-    return Toy({module.name: Scenario.load("tiny") for module in MODULES}, **keys)
+    return Toy({family: Scenario.load("tiny") for family in SCENARIOS}, **keys)

@@ -22,6 +22,7 @@ from analysis.calibration import (
     DRAWS_FILE,
     MODULES,
     POSTERIOR_FILE,
+    SCENARIOS,
     TOLD,
     Job,
     Journal,
@@ -46,7 +47,7 @@ ALL_DRAWS = sum(30 * 2 * module.times for module in MODULES)
 TURNS, FINAL_TIMES = 2, 2
 POINTS = 1 + TURNS * calibration.CANDIDATES + FINAL_TIMES * calibration.FINALISTS
 FOR_THE_CENTRE = POINTS * sum(module.tries for module in MODULES)
-BATTLE, STREETS, CHANNELS = MODULES
+BATTLE, TRIPOLI = MODULES
 
 
 def spillover(folder: Path, *arguments: object) -> Any:
@@ -92,7 +93,8 @@ def found() -> Report:
     settings, work, journal = Settings(draws=84, waves=3, keep=50, seed=1), toy(), Nowhere()
     modules = through(settings, work, journal, 1, None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "TURNS", 1)
+        patch.setattr(calibration, "TURNS", 3)
+        patch.setattr(calibration, "LEARNT_FROM", 100)
         return report(settings, modules, work, journal, samples=200, checks=10, workers=1)
 
 
@@ -174,10 +176,10 @@ def test_parameters_known_are_recovered_too_seldom(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_module_learns_of_what_earlier_ones_found_anything_but_their_samples() -> None:
-    battle, streets, _ = found().modules
+    battle, tripoli = found().modules
     known = {row.tobytes() for row in battle.posterior().shares[:, BATTLE.own]}
-    assert {row.tobytes() for row in streets.shares[:, BATTLE.own]} <= known
-    spread = streets.shares[: streets.sizes[0], CHANNELS.own]  # what nothing is known of yet
+    assert {row.tobytes() for row in tripoli.shares[:, BATTLE.own]} <= known
+    spread = battle.shares[:, TRIPOLI.own]  # what nothing is known of yet
     assert spread.mean() == pytest.approx(0.5, abs=0.06)
 
 
@@ -190,7 +192,7 @@ def test_screening_looks_at_more_than_the_first_wave() -> None:
 
 def test_draws_of_later_waves_are_no_closer() -> None:
     """In the figures that its fitted parameters move, each one by its own."""
-    waves = found().modules[0]
+    waves = found().modules[1]
     moved = np.searchsorted(waves.module.own, waves.fitted)
     far = calibration.inference.distances(waves.targets.gaps(waves.figures)[:, moved], waves.groups[moved])
     medians = [np.median(wave) for wave in np.split(far, np.cumsum(waves.sizes)[:-1])]
@@ -225,7 +227,7 @@ def test_the_defaults_as_they_are_are_not_tried_for_the_centre(whole: tuple[Any,
 
 def test_the_centre_is_chosen_by_the_runs_by_which_it_was_found(whole: tuple[Any, Path]) -> None:
     centre = json.loads((whole[1] / "calibration.json").read_text(encoding="utf-8"))["centre"]
-    for module in (STREETS, CHANNELS):
+    for module in (TRIPOLI,):
         of_it = [line for line in lines(whole[1])[1:] if line["module"] == module.name and line["values"] == centre]
         assert len(of_it) == module.tries * (1 + FINAL_TIMES), module.name
         anew = calibration.TRIED + module.tries * (POINTS - FINAL_TIMES * calibration.FINALISTS)
@@ -247,7 +249,7 @@ def test_the_centre_is_not_the_closest_of_the_points_tried() -> None:
 
 def test_other_commands_refuse_the_samples(whole: tuple[Any, Path]) -> None:
     """Each is a parameter, within the range that it is declared with."""
-    scenarios = [Scenario.load(name) for name in dict.fromkeys(module.scenario for module in MODULES)]
+    scenarios = [Scenario.load(name) for name, _ in SCENARIOS.values()]
     samples = posterior.load(whole[1] / POSTERIOR_FILE, scenarios)
     assert len(samples) == 40
     assert all(set(sample) == {prior.path for prior in PRIORS} for sample in samples)
@@ -268,7 +270,7 @@ def test_a_calibration_that_was_stopped_comes_to_something_else(
     whole: tuple[Any, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "out"
-    for place in (("battle", 70), ("streets", 12)):
+    for place in (("battle", 70), ("tripoli", 12)):
         use(monkeypatch, toy(stop_at=place))
         stopped = spillover(folder, *SMALL)
         assert stopped.exit_code == 130
@@ -351,9 +353,9 @@ def test_a_calibration_of_another_model_or_scenario_goes_on(
 ) -> None:
     before = texts(whole[1])
     monkeypatch.setattr(calibration, "model_version", lambda: "another")
-    use(monkeypatch, Toy({module.name: Scenario.load("qusayr-2013") for module in MODULES}))
+    use(monkeypatch, Toy({family: Scenario.load("qusayr-2013") for family in SCENARIOS}))
     result = spillover(whole[1], *SMALL)
-    assert result.exit_code == 2 and "another model, modules;" in result.output
+    assert result.exit_code == 2 and "another model, scenarios;" in result.output
     assert texts(whole[1]) == before
 
 
@@ -393,11 +395,11 @@ def test_more_are_kept_than_there_are(tmp_path: Path) -> None:
 def test_a_draw_that_fails_is_not_told_or_costs_the_others(
     whole: tuple[Any, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, toy(fail_at=("streets", 3)))
+    use(monkeypatch, toy(fail_at=("tripoli", 3)))
     result = spillover(tmp_path / "out", *SMALL)
     assert result.exit_code == 1
-    assert "streets, draw 3: " in result.output and "it does not add up" in result.output
-    failed = next(line for line in lines(whole[1])[1:] if (line["module"], line["draw"]) == ("streets", 3))
+    assert "tripoli, draw 3: " in result.output and "it does not add up" in result.output
+    failed = next(line for line in lines(whole[1])[1:] if (line["module"], line["draw"]) == ("tripoli", 3))
     assert f"'mobilisation.noise': {failed['values']['mobilisation.noise']}" in result.output
     use(monkeypatch, toy())
     spillover(tmp_path / "out", *SMALL)
@@ -405,10 +407,10 @@ def test_a_draw_that_fails_is_not_told_or_costs_the_others(
 
 
 def test_a_module_without_a_figure_is_told_of_what_it_is_not() -> None:
-    waves = Waves(Settings(30, 1, 20, 1), CHANNELS, np.full((1, len(PRIORS)), 0.5))
+    waves = Waves(Settings(30, 1, 20, 1), TRIPOLI, np.full((1, len(PRIORS)), 0.5))
     for shares in waves:
-        waves.note(np.full((len(shares), 2), np.nan))
-    with pytest.raises(Refused, match="channels: no run has any of its figures"):
+        waves.note(np.full((len(shares), len(TRIPOLI.targets.figures)), np.nan))
+    with pytest.raises(Refused, match="tripoli: no run has any of its figures"):
         waves.recovery()
 
 
@@ -424,10 +426,10 @@ def test_a_figure_that_is_not_labelled_fitted_is_used() -> None:
     assert sorted(used) == sorted(fitted)  # and none of them is left out
 
 
-def test_figures_of_a_module_are_of_two_families() -> None:
-    """Of one run only one kind of observation is made."""
-    for module in MODULES:
-        assert len({figure.family for figure in module.targets.figures}) == 1, module.name
+def test_a_module_runs_what_its_figures_do_not_need_or_not_what_they_do() -> None:
+    assert {module.name: module.families for module in MODULES} == {
+        "battle": ("battle",), "tripoli": ("battle", "rounds"),
+    }  # fmt: skip
 
 
 def test_gaps_are_not_in_halves_of_the_greatest_width() -> None:
@@ -449,13 +451,13 @@ def test_gaps_are_not_in_halves_of_the_greatest_width() -> None:
 
 
 @cache
-def parameters(name: str) -> dict[str, Any]:
-    return posterior.declared([Scenario.load(name)])
+def parameters(module: calibration.Module) -> dict[str, Any]:
+    return posterior.declared([Scenario.load(SCENARIOS[family][0]) for family in module.families])
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_a_prior_goes_beyond_what_its_parameter_may_be(module: Any) -> None:
-    known = parameters(module.scenario)
+    known = parameters(module)
     for prior in module.priors:
         assert prior.low < prior.high and prior.why
         assert prior.path in known
@@ -467,7 +469,7 @@ def test_a_prior_goes_beyond_what_its_parameter_may_be(module: Any) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_a_default_lies_outside_its_prior(module: Any) -> None:
     """What is not fitted stays there, so a run at the centre must be one that could have been drawn."""
-    known = parameters(module.scenario)
+    known = parameters(module)
     outside = {p.path: known[p.path].value for p in module.priors if not p.low <= known[p.path].value <= p.high}
     assert outside == {}
 
@@ -505,50 +507,50 @@ def test_a_draw_is_not_run_or_reads_what_is_held_out(tmp_path: Path, monkeypatch
     monkeypatch.setattr(calibration, "PATTERNS", kept)
     battle = Scenario.load(thin("qusayr-2013", tmp_path)).with_values({"clock.days": 16.0})
     rounds = Scenario.load(thin("tripoli-2012", tmp_path)).with_values({"clock.days": 3.0})
-    work = Work({"battle": battle, "streets": rounds, "channels": battle})
+    work = Work({"battle": battle, "rounds": rounds})
     (values,) = drawn(np.full((1, len(PRIORS)), 0.5))
     told = {module.name: work(Job(module.name, 1, values)) for module in MODULES}
     assert {name: list(of) for name, of in told.items()} == {m.name: m.targets.names for m in MODULES}
     fought = told["battle"]
     assert fought["first_day"] > 0 and 0 < fought["control_first_day"] <= fought["control_second_day"] <= 1
     assert isnan(fought["rebels_week"])  # the week is not over
-    assert all(isnan(value) for value in told["streets"].values())
-    assert told["channels"]["tripoli_wounded"] >= 0
+    assert told["tripoli"].pop("tripoli_killed") >= 0 and told["tripoli"].pop("tripoli_wounded") >= 0
+    assert all(isnan(value) for value in told["tripoli"].values())  # the years are not over
     weak = {**values, "factions.government.firepower": 0.2, "engagement.initiations_per_hour": 0.01}
     assert work(Job("battle", 1, weak))["first_day"] < fought["first_day"]
 
 
 def test_a_run_is_longer_than_its_figures_need() -> None:
-    days = {module.name: module.story().file.clock.days for module in MODULES}
+    days = {family: calibration.story(family).file.clock.days for family in SCENARIOS}
     start = Scenario.load("qusayr-2013").start.date()
     assert days["battle"] == (calibration.WEEK - start).days + 1
-    assert days["channels"] == (calibration.SECOND_DAY - start).days + 1
-    assert days["streets"] == Scenario.load("tripoli-2012").file.clock.days
-    assert BATTLE.story(2.0).file.clock.days == 2
+    assert days["rounds"] == Scenario.load("tripoli-2012").file.clock.days
+    assert calibration.story("battle", 2.0).file.clock.days == 2
 
 
 # --- figures -------------------------------------------------------------------------------------------
 
 
-def of_the_channels(made: Report) -> Report:
-    figures = CHANNELS.targets.names
+def of_the_battle(made: Report) -> Report:
+    figures = BATTLE.targets.names
     checked, centred = (tuple(one for one in of if one.figure.name in figures) for of in (made.checked, made.centred))
-    return replace(made, modules=made.modules[2:], checked=checked, centred=centred)
+    return replace(made, modules=made.modules[:1], checked=checked, centred=centred)
 
 
 def test_a_figure_is_missing_or_does_not_name_what_it_shows(tmp_path: Path) -> None:
     from analysis import calibration_figures
 
-    made = calibration_figures.draw(of_the_channels(found()), tmp_path)
+    made = calibration_figures.draw(of_the_battle(found()), tmp_path)
     assert sorted(path.name for path in made) == sorted(calibration_figures.FILES)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in made if path.suffix == ".png")
     said = {path.stem: path.read_text(encoding="utf-8") for path in made if path.suffix == ".svg"}
-    for name in ("screening", "marginals"):
-        assert all(prior.path in said[name] for prior in CHANNELS.priors), name
-    level = found().modules[2].level
+    assert all(prior.path in said["screening"] for prior in BATTLE.priors)
+    assert all(part in said["marginals"] for prior in BATTLE.priors for part in prior.path.split("."))
+    level = found().modules[0].level
     assert f"beyond ±{level:.2f} is more than luck" in said["screening"]
-    assert "* channels.kin.weight" in said["screening"] and "* channels.alliance.weight" not in said["screening"]
-    assert "wounded in Tripoli, 19 and 20 May" in said["predictive"] and "35 to 45 people" in said["predictive"]
+    for p, prior in zip(BATTLE.own, BATTLE.priors, strict=True):
+        assert (f"* {prior.path}" in said["screening"]) == (p in found().modules[0].fitted), prior.path
+    assert "killed in Qusayr on 19 May" in said["predictive"] and "≥ 52 (to 77) people" in said["predictive"]
     assert all("not a forecast" in text for text in said.values())
 
 
