@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,9 +47,8 @@ if TYPE_CHECKING:
     from sim.runs import Progress, Result
     from sim.scenario import Scenario
 
+HELP = {"-h", "--help"}
 PLUG_INS = "spillover.commands"
-GARBAGE_AFTER = 100_000
-"""New objects after which Python looks for garbage among them."""
 SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
@@ -175,7 +175,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich takes longer than all else that --help needs
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": sorted(HELP)},
 )
 
 
@@ -184,13 +184,10 @@ def main() -> None:
 
     Linear algebra, loaded later, keeps to one thread: its last bits depend on how many share a sum, and threads that
     wait for work hold up the workers beside them.
-
-    Garbage is looked for seldom, and not at all at the end: what is imported stays, and going through all of it again
-    and again took a third of the time of a short command.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
-    atexit.register(gc.freeze)
+    if sys.argv[1:2] == ["run"] and not HELP & set(sys.argv):
+        _import_for_a_run()
     app(prog_name="spillover")
 
 
@@ -544,6 +541,25 @@ def _give_back(made: list[Path]) -> None:
             folder.rmdir()
 
 
+def _import_for_a_run() -> None:
+    """Import what a run needs, and leave it out when garbage is looked for: it stays, and the process is its own.
+
+    Looking through all of it, again and again while it grows and once more at the end, takes a third of the time of a
+    short run.
+    """
+    atexit.register(gc.freeze)
+    gc.disable()
+    try:
+        for module in ("sim.runs", "sim.model", "sim.kernels.ahead"):
+            import_module(module)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(INTERRUPTED)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _run(
     scenario: Scenario, seed: int, quiet: bool, begun: Checkpoint | None = None, kept_at: datetime | None = None,
     streets: Streets | None = None,
@@ -582,6 +598,10 @@ def _progress(scenario: Scenario, shown: bool) -> Iterator[Callable[[Progress], 
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
+    from sim import kernels
+
+    if kernels.ahead.missing():
+        complain("compiling, once after installing (about a quarter of a minute) …")
     names = {key: place.name for key, place in scenario.file.places.items()}
     columns = (
         TextColumn("{task.fields[date]}"),
