@@ -8,13 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import sim
+import sim.cli
 from sim import kernels
 
 ahead = kernels.ahead
@@ -186,6 +189,76 @@ def test_a_list_that_is_out_of_date_stops_a_run(monkeypatch: pytest.MonkeyPatch)
     assert ahead.missing() == [2]
 
 
+@pytest.mark.parametrize("renamed", ["_cache", "_cache_file", "_load_index", "magic_tuple"])
+def test_another_numba_that_keeps_its_code_otherwise_stops_a_run(
+    renamed: str, helpers: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel: Any = kernels.theatre.pick
+    owners = {
+        "_cache": kernel,
+        "_cache_file": kernel._cache,
+        "_load_index": type(kernel._cache._cache_file),
+        "magic_tuple": next(one for one in type(kernel.targetctx.codegen()).mro() if "magic_tuple" in vars(one)),
+    }
+    ahead._machine.cache_clear()
+    monkeypatch.setattr(ahead, "listed", lambda: [ahead.Listed("theatre.pick", "(int64,)")])
+    assert ahead.missing() == [0]
+    ahead._machine.cache_clear()
+    monkeypatch.delattr(owners[renamed], renamed)
+    assert ahead.missing() == []
+    compile_missing()
+    assert helpers == []
+
+
+def test_another_numba_that_reads_types_otherwise_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("numba.core.sigutils.normalize_signature")
+    monkeypatch.setattr(ahead, "_processors", lambda: 1)
+    monkeypatch.setattr(ahead, "missing", lambda: [0])
+    compile_missing()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit to the size of files")
+@pytest.mark.parametrize(
+    ("harm", "left_to_the_call"),
+    [("shutil.rmtree(theatre.pick.stats.cache_path)", []), ("resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))", [0])],
+)
+def test_a_cache_that_is_gone_or_takes_nothing_stops_a_run(
+    harm: str, left_to_the_call: list[int], tmp_path: Path
+) -> None:
+    """The harm is done after numba has seen that it may write there; permissions would not stop an administrator."""
+    blocked = (
+        "import json, resource, shutil\n"
+        "from sim.kernels import ahead, theatre\n"
+        "ahead._processors = lambda: 1\n"
+        "ahead.listed = lambda every=ahead.listed(): [one for one in every if one.kernel == 'theatre.pick']\n"
+        f"{harm}\n"
+        "before = ahead.missing()\n"
+        "ahead.compile_missing()\n"
+        "print(json.dumps([before, ahead.missing(), len(theatre.pick.signatures)]))"
+    )
+    assert told(begun(blocked, NUMBA_CACHE_DIR=str(tmp_path))) == [[0], left_to_the_call, 1]
+
+
 def test_a_kernel_is_compiled_where_numba_is_told_not_to() -> None:
     asked = "import json\nfrom sim.kernels import ahead\nprint(json.dumps(ahead.missing()))"
     assert told(begun(asked, NUMBA_DISABLE_JIT="1")) == []
+
+
+# --- what is said about it -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missing", "terminal", "options", "times"),
+    [([0], True, [], 1), ([], True, [], 0), ([0], True, ["--quiet"], 0), ([0], False, [], 0)],
+)
+def test_a_run_on_a_terminal_compiles_in_silence(
+    missing: list[int], terminal: bool, options: list[str], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "missing", lambda: missing)
+    monkeypatch.setattr(ahead, "compile_missing", lambda: None)
+    stderr = types.SimpleNamespace(isatty=lambda: terminal)
+    monkeypatch.setattr(sim.cli, "sys", types.SimpleNamespace(stderr=stderr))
+    outcome = CliRunner().invoke(sim.cli.app, ["run", "tiny", "--days", "1", *options])
+    assert outcome.exit_code == 0
+    assert outcome.stderr.count("compiling, once after installing") == times
+    assert "compiling" not in outcome.stdout

@@ -8,7 +8,8 @@ of them, and finds there what the others have left when it goes on. Later runs f
 
 `ahead.txt` lists the kernels and the types they are called with, as numba prints them, those with the most code first.
 Only a run knows the types, so `scripts/list_kernels.py` runs and writes them down. A list that is out of date costs
-time and nothing else: what it lacks is compiled when it is called.
+time and nothing else: what it lacks is compiled when it is called. So is everything where another version of numba
+keeps its code in a way that is not known here.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from numba.core.dispatcher import Dispatcher
-from numba.core.sigutils import normalize_signature
 
 from sim import kernels
 
@@ -57,9 +57,14 @@ def compile_missing() -> None:
 
 
 def missing() -> list[int]:
-    """Return the numbers of the listed kernels of which no code is kept; none where numba is not to compile at all."""
+    """Return the numbers of the listed kernels of which no code is kept.
+
+    None where numba is not to compile at all, and where it cannot be told what is kept.
+    """
     each = ((n, one.types, _kernel(n)) for n, one in enumerate(listed()))
-    return [n for n, types, kernel in each if isinstance(kernel, Dispatcher) and types not in kept(kernel)]
+    with suppress(Exception):  # of another version of numba: what is asked for here, it promises to nobody
+        return [n for n, types, kernel in each if isinstance(kernel, Dispatcher) and types not in kept(kernel)]
+    return []
 
 
 def _kernel(number: int) -> Any:
@@ -115,6 +120,8 @@ def work(jobs: int) -> None:
 
 def _compile_one(number: int) -> None:
     with suppress(Exception):  # the list is out of date, or the disk full: a call of the kernel will tell
+        from numba.core.sigutils import normalize_signature
+
         types, _ = normalize_signature(listed()[number].types.replace("Literal[int]", "literal"))  # type: ignore[no-untyped-call]
         _kernel(number).compile(types)
 
@@ -150,15 +157,14 @@ def _closing(end: int) -> Iterator[None]:
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
     """Let in one process at a time, by a lock on the cache's folder; where none is to be had, all of them."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
+    with ExitStack() as until_done:
+        if sys.platform != "win32":
+            import fcntl
 
-    lock = os.open(folder, os.O_RDONLY)
-    with _closing(lock):
-        with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(OSError):
+                lock = os.open(folder, os.O_RDONLY)
+                until_done.enter_context(_closing(lock))
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

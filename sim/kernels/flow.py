@@ -55,21 +55,21 @@ def flows_in_turn(
     known_*, int64[users, arcs]: problems and their answers (all zero to begin with); the first case replaces them.
     """
     first, leaving = _adjacency(nodes, tail, head)
-    flow, left = np.zeros(capacity.shape, np.int64), np.empty_like(room)
+    flow = np.zeros(capacity.shape, np.int64)
     for case in range(capacity.shape[0]):
-        left[:] = room
+        left = room.copy()
         for user in order:
-            mine, sent = capacity[case, user], flow[case, user]
+            mine = capacity[case, user]
             for arc in range(tail.size):
                 if road[arc] >= 0:
                     mine[arc] = min(mine[arc], left[road[arc]])
-            if _still_best(mine, known_capacity[user], known_flow[user]):
-                sent[:] = known_flow[user]
-            else:
-                sent[:] = _solve(first, leaving, tail, head, mine, cost, source, sink)[0]
-            if case == 0:
-                known_capacity[user], known_flow[user] = mine, sent
-            for arc in range(tail.size):
+            sent = known_flow[user]
+            if not _still_best(mine, known_capacity[user], sent):
+                sent = _solve(first, leaving, tail, head, mine, cost, source, sink)[0]
+            for arc in range(tail.size):  # one by one: for slices numba would compile what to say if they do not fit
+                flow[case, user, arc] = sent[arc]
+                if case == 0:
+                    known_capacity[user, arc], known_flow[user, arc] = mine[arc], sent[arc]
                 if road[arc] >= 0:
                     left[road[arc]] -= sent[arc]
     return flow
@@ -213,8 +213,8 @@ def _cheapest_path(
     distance: Int, came_by: Int, done: Bool,
 ) -> bool:  # fmt: skip
     """Search by reduced cost up to the sink (Dijkstra); say whether it can be reached."""
-    distance[:] = UNREACHED
-    done[:] = False
+    for node in range(distance.size):
+        distance[node], done[node] = UNREACHED, False
     distance[source] = 0
     while True:
         here, near = -1, UNREACHED
@@ -257,7 +257,9 @@ def _settle_ties(
     There is no detour where the tight arcs of lower number do not even join the two ends.
     """
     nodes, arcs = first.size - 1, tail.size
-    group, queue = np.arange(nodes), np.empty(nodes, np.int64)
+    group, queue = np.empty(nodes, np.int64), np.empty(nodes, np.int64)
+    for node in range(nodes):
+        group[node] = node
     to_settle, count = np.empty(arcs, np.int64), 0
     for arc in range(arcs):
         tight = price[2 * arc] + potential[tail[arc]] - potential[head[arc]] == 0

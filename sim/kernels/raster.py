@@ -109,7 +109,9 @@ def nearest(among: Counts, cells: Counts, width: int, out: Counts) -> None:
 
     among: (m,), m > 0, and cells, out: (n,) numbers of cells of a raster `width` cells wide, row by row.
     """
-    to_y, to_x = among // width, among % width
+    to_y, to_x = np.empty(among.size, np.int64), np.empty(among.size, np.int64)
+    for k in range(among.size):
+        to_y[k], to_x[k] = among[k] // width, among[k] % width
     for i in range(cells.size):
         y, x = cells[i] // width, cells[i] % width
         least = np.int64(2**62)

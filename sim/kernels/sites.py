@@ -94,10 +94,10 @@ def look_around(
     community who come from near the site; everyone (K,), all mobilised in sight of the post.
     """
     shape, cells = armed.shape[1:], armed.shape[1] * armed.shape[2]
-    total, seen, up = np.zeros(shape, np.int64), np.empty(shape, np.int64), np.zeros(shape, np.int64)
-    total_at, seen_at, up_here = total.reshape(cells), seen.reshape(cells), up.reshape(cells)
-    posted, any_up = np.zeros(shape, np.float32), False
-    posted_at = posted.reshape(cells)
+    total_at, seen_at, up_here = np.zeros(cells, np.int64), np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+    total, seen, up = total_at.reshape(shape), seen_at.reshape(shape), up_here.reshape(shape)
+    posted_at, any_up = np.zeros(cells, np.float32), False
+    posted = posted_at.reshape(shape)
     for c in range(armed.shape[0]):
         any_up_here, any_armed = False, False
         for g in groups:
@@ -112,13 +112,15 @@ def look_around(
                         posted_at[post] += np.float32(armed_at[s])
         if any_armed:
             blur(posted, taps, armed[c])
-            posted[:, :] = 0
+            for cell in range(cells):
+                posted_at[cell] = 0
         else:
             armed[c, :, :] = 0
         if any_up_here:
             any_up = True
             box_sum(up, sight, seen)
-            up[:, :] = 0
+            for cell in range(cells):
+                up_here[cell] = 0
         for g in groups:
             if community[g] == c:
                 for s in range(first_site[g], last_site[g]):
@@ -151,7 +153,8 @@ def perceive(
     cells = armed.shape[1]
     theirs_at = np.zeros(cells, np.float32)
     for c in range(armed.shape[0]):
-        theirs_at[:] = 0
+        for x in range(cells):
+            theirs_at[x] = 0
         for o in range(armed.shape[0]):
             if o != c and hostility[o, c] > 0:
                 for x in range(cells):
@@ -159,7 +162,7 @@ def perceive(
         for g in groups:
             if community[g] != c:
                 continue
-            total, most = 0.0, np.zeros(3, np.float32)
+            total, most_danger, most_up, most_detain = 0.0, np.float32(0), np.float32(0), np.float32(0)
             for s in range(first_site[g], last_site[g]):
                 cell = site_cell[s]
                 theirs = np.float64(theirs_at[cell])
@@ -169,7 +172,7 @@ def perceive(
                 share = min(1.0, own[s] / max(1.0, kin[s]))
                 sites[PULL, s] = base[g] + felt + weights[IMITATION] * share
                 sites[DANGER, s] = hit[g] * theirs + front_danger[g]
-                most[0] = max(most[0], sites[DANGER, s])
+                most_danger = max(most_danger, sites[DANGER, s])
             threat[g] = total / max(1, last_site[g] - first_site[g])
             for k in range(first_post[g], last_post[g]):
                 facing = np.float64(theirs_at[post_cell[k]])
@@ -180,5 +183,6 @@ def perceive(
                 posts[DETER_UP, k] = state_deterrence(in_sight, max(1.0, active), k_state, rule) + fire
                 posts[DANGER_UP, k] = hit[g] * facing + front_danger[g]
                 posts[DETAIN, k] = detain[g] * in_sight
-                most[1], most[2] = max(most[1], posts[DANGER_UP, k]), max(most[2], posts[DETAIN, k])
-            of_groups[g, MOST_DANGER], of_groups[g, MOST_DANGER_UP], of_groups[g, MOST_DETAIN] = most
+                most_up, most_detain = max(most_up, posts[DANGER_UP, k]), max(most_detain, posts[DETAIN, k])
+            of_groups[g, MOST_DANGER], of_groups[g, MOST_DANGER_UP] = most_danger, most_up
+            of_groups[g, MOST_DETAIN] = most_detain
