@@ -2,8 +2,10 @@
 
 What makes the loops fast: an agent looks up how many officers and actives it sees in a table that is
 changed only where somebody changes or moves, instead of looking round; an empty cell is found by trying
-cells at random, which is as uniform as choosing among the empty ones; columns and draws of a block of
-agents are gathered before the block acts, so that nobody waits for memory alone. Draws are keyed by
+cells at random, which is as uniform as choosing among the empty ones, on a lattice with a margin that
+shows what is across the edge; columns and draws of a block of agents are gathered before the block acts,
+so that nobody waits for memory alone; positions are unsigned where they are counted out, since a signed
+one might count from the end of an array, and is first looked at for that. Draws are keyed by
 (agent, attempt, step, decision): no generator is advanced, and which of two agents comes first in a step
 depends on the draws of these two alone.
 """
@@ -30,13 +32,13 @@ ONE_ACTIVE, ONE_OFFICER = 1, 1 << 16
 """What one of each adds to the table of who is in sight: two counts in one number, so that one look finds both."""
 
 LANES = 16
-"""Columns of the table that are changed at a time; a fixed number lets the compiler vectorise."""
+"""The columns of the table that are changed are a multiple of this, so that the compiler's vectors come out even."""
 
 BLOCK = 64
 """Agents whose columns and first draws are gathered together."""
 
-CANDIDATES = 8
-"""Cells that an agent tries at once: the first empty one of them is taken."""
+CANDIDATES = 12
+"""Cells that an agent tries at once, a multiple of four: the first empty one of them is taken."""
 
 ATTEMPTS = 8
 """Draws of four cells each, the candidates among them, before the empty cells in sight are counted and one picked."""
@@ -180,14 +182,11 @@ def _sort_by_byte(keys: Words, order: Numbers, to_keys: Words, to_order: Numbers
 @njit(cache=True, nogil=True, error_model="numpy")
 def note(ground: Ground, table: Numbers, mask: Numbers, x: int, y: int, amount: int) -> None:
     """Add `amount` in the table to every cell from which (x, y) is in sight."""
-    change = I32(amount)
+    change, start = I32(amount), U64(y * ground.stride + x)
     for dy in range(mask.shape[0]):
-        start = (y + dy) * ground.stride + x
-        for o in range(0, mask.shape[1], LANES):
-            row = table[start + o : start + o + LANES]
-            seen = mask[dy, o : o + LANES]
-            for j in range(LANES):
-                row[j] += change * seen[j]
+        for column in range(mask.shape[1]):
+            table[start + U64(column)] += change * mask[dy, column]
+        start += U64(ground.stride)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -338,35 +337,34 @@ def note_move(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def look_ahead(
-    ground: Ground, what: Cells, dx: Numbers, dy: Numbers, block: Numbers, where: Numbers,
-    step: int, draws: Draws, words: Words, candidates: Numbers,
-) -> None:  # fmt: skip
-    """Fill the cells (CANDIDATES, m) that a block of agents will try, as x + y * 2^16, from where they stand.
+    ground: Ground, block: Numbers, officer: Cells, step: int, draws: Draws, words: Words, picks: Words
+) -> None:
+    """Fill the numbers (CANDIDATES, m) of the offsets that a block of agents will try; words: (4, m) to work in.
 
-    Nobody stands elsewhere before their turn comes. words: (4, m) to work in.
+    officer: (m,) 1 for an officer, else 0. No offset is looked up here: that loop would not be vectorised.
     """
-    width, height = I32(ground.width), I32(ground.height)
-    x, y = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
-    first, cells = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint64)
-    for i in range(block.size):
-        at = where[block[i]]
-        x[i], y[i] = at & I32(0xFFFF), at >> I32(16)
-        officer = what[y[i] * width + x[i]] == OFFICER
-        first[i] = ground.citizen_cells if officer else 0
-        cells[i] = ground.officer_cells if officer else ground.citizen_cells
+    ours, theirs = U64(ground.citizen_cells), U64(ground.officer_cells)
     for attempt in range(CANDIDATES // 4):
         fill_words(
             words[0], words[1], words[2], words[3], block,
             U64(attempt), U64(step), U64(draws.move), draws.k0, draws.k1,
         )  # fmt: skip
         for lane in range(4):
-            word, found = words[lane], candidates[4 * attempt + lane]
+            word, pick = words[lane], picks[4 * attempt + lane]
             for i in range(block.size):
-                cell = first[i] + I32((U64(word[i]) * cells[i]) >> U64(32))
-                to_x, to_y = x[i] + dx[cell], y[i] + dy[cell]
-                to_x += width if to_x < 0 else -width if to_x >= width else I32(0)
-                to_y += height if to_y < 0 else -height if to_y >= height else I32(0)
-                found[i] = to_x + (to_y << I32(16))
+                first, cells = U64(officer[i]) * ours, theirs if officer[i] else ours
+                pick[i] = U32(first + ((U64(word[i]) * cells) >> U64(32)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mark(ground: Ground, taken: Cells, margin: int, x: int, y: int, whether: int) -> None:
+    """Say whether a cell is taken, and say it of its images in the margin: without one, again of the cell itself."""
+    width, height, span = ground.width, ground.height, ground.width + 2 * margin
+    across = width * (signed(x < margin) - signed(x >= width - margin))
+    along = height * span * (signed(y < margin) - signed(y >= height - margin))
+    at = (y + margin) * span + x + margin
+    for image in (at, at + across, at + along, at + across + along):
+        taken[U64(image)] = whether
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -378,12 +376,22 @@ def rebellion(
 
     uids: (n,) 0 to n - 1; where: (n,) x + y * 2^16; temper: (n, 2) grievance and risk aversion;
     sentence: (cells,) steps that whoever is jailed there has still to stay; counts: (steps,
-    REBELLION_COLUMNS) filled. What everybody does in every step stands here and not in functions:
-    handing an array on counts its references, which takes longer than what is done with it.
+    REBELLION_COLUMNS) filled. `taken` tells where somebody stands, with a margin as wide as anybody sees;
+    `hop` is how far off in it each offset leads, so that no edge is asked for. What everybody does in
+    every step stands here and not in functions: handing an array on counts its references, which takes
+    longer than what is done with it.
     """
     n, width = uids.size, ground.width
     room, other, order = np.empty((5, n), np.uint32), np.empty(n, np.int32), np.empty(n, np.int32)
-    words, candidates = np.empty((4, BLOCK), np.uint32), np.empty((CANDIDATES, BLOCK), np.int32)
+    words, picks = np.empty((4, BLOCK), np.uint32), np.empty((CANDIDATES, BLOCK), np.uint32)
+    officer = np.empty(BLOCK, np.uint8)
+    margin = max(signed(dx.max()), signed(dy.max()))
+    span = width + 2 * margin
+    taken, hop = np.zeros((ground.height + 2 * margin) * span, np.uint8), np.empty(dx.size, np.int64)
+    for u in range(n):
+        mark(ground, taken, margin, signed(where[u] & 0xFFFF), signed(where[u] >> 16), 1)
+    for i in range(dx.size):
+        hop[i] = dy[i] * span + dx[i]
     begins, grievance, aversion = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64)
     quiet, active, jailed = np.sum(what == QUIET), np.sum(what == ACTIVE), np.sum(what == JAILED)
     for step in range(first_step, first_step + steps):
@@ -392,11 +400,12 @@ def rebellion(
         for start in range(0, n, BLOCK):
             size = min(BLOCK, n - start)
             block = order[start : start + size]
-            if ground.moving:
-                look_ahead(ground, what, dx, dy, block, where, step, draws, words, candidates)
             for i in range(size):
                 begins[i] = where[block[i]]
+                officer[i] = what[(begins[i] >> 16) * width + (begins[i] & 0xFFFF)] == OFFICER
                 grievance[i], aversion[i] = temper[block[i], 0], temper[block[i], 1]
+            if ground.moving:
+                look_ahead(ground, block, officer, step, draws, words, picks)
             for i in range(size):
                 uid = signed(order[start + i])
                 x, y = signed(begins[i] & 0xFFFF), signed(begins[i] >> 16)
@@ -408,16 +417,18 @@ def rebellion(
                 to_x, to_y, then = x, y, now
                 for turn in range(2):
                     if ground.moving and (turn == 0) == ground.move_first:
-                        to = NOWHERE
+                        pick, at = NOWHERE, (y + margin) * span + x + margin
                         for lane in range(CANDIDATES - 1, -1, -1):
-                            at = signed(candidates[lane, i])
-                            to = at if what[(at >> 16) * width + (at & 0xFFFF)] == EMPTY else to
-                        if to == NOWHERE:
+                            tried = picks[lane, i]
+                            pick = pick if taken[U64(at + hop[tried])] else signed(tried)
+                        if pick != NOWHERE:
+                            to_x, to_y = wrapped(x + dx[pick], width), wrapped(y + dy[pick], ground.height)
+                        else:
                             to = empty_in_sight(
                                 ground, what, dx, dy, now, x, y, uid, CANDIDATES // 4, step, draws.move, draws
                             )
-                        if to != NOWHERE:
-                            to_x, to_y = to & 0xFFFF, to >> 16
+                            if to != NOWHERE:
+                                to_x, to_y = to & 0xFFFF, to >> 16
                     if (turn == 0) == ground.move_first:
                         continue
                     if now == OFFICER:
@@ -446,6 +457,8 @@ def rebellion(
                     note_move(ground, table, mask, now, then, x, y, to_x, to_y)
                 what[cell] = EMPTY
                 what[to_y * width + to_x] = then
+                mark(ground, taken, margin, x, y, 0)
+                mark(ground, taken, margin, to_x, to_y, 1)
                 where[uid] = to_x + (to_y << 16)
         row = step - first_step
         counts[row, QUIET_NOW], counts[row, ACTIVE_NOW], counts[row, JAILED_NOW] = quiet, active, jailed
