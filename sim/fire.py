@@ -19,13 +19,13 @@ class FireParameters(Parameters):
     """How fire across a line of contact hurts those in its reach."""
 
     hit_per_hour: float = param(
-        2e-4,
+        1.49e-4,
         unit="1/(h person)",
         low=0.0,
         high=1e-3,
         grade="fitted",
         doc="kappa: hazard of being hit for each armed opponent in full reach",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
         "before: order of the wounded a day in the rounds of 2011-2013",
     )
     reach_m: float = param(

@@ -70,13 +70,13 @@ class EngagementParameters(Parameters):
         source="Bohorquez et al. 2009: small",
     )
     readiness_loss_per_hour: float = param(
-        0.0755,
+        0.0857,
         unit="1/h",
         low=0.0,
         high=1.0,
         grade="fitted",
         doc="rate at which an assault wears down the readiness of a force in contact",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
         "before: an assault is fiercest on its first day (UCDP GED, Qusayr 19-25 May 2013: 77, then about "
         "19 a day)",
     )
@@ -131,13 +131,13 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.29,
+        0.326,
         unit="1/h",
         low=0.0,
         high=5.0,
         grade="fitted",
         doc="speed of an unopposed advance at full readiness",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
         "before: more than half of Qusayr within the first day (A04)",
     )
     consolidation: float = param(

@@ -47,23 +47,24 @@ class MobilisationParameters(Parameters):
     """Who takes up arms, and when they go home again."""
 
     threshold: float = param(
-        0.9,
+        0.844,
         unit="1",
         low=0.0,
         high=3.0,
         grade="fitted",
         doc="theta: propensity needed to act",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
         "before: Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
     )
     noise: float = param(
-        0.03,
+        0.0272,
         unit="1",
         low=0.005,
         high=1.0,
-        grade="assumed",
+        grade="fitted",
         doc="tau: softness of the decision",
-        source="small against the spread of hardship",
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
+        "before: small against the spread of hardship",
     )
     mobilise_per_hour: float = param(
         0.20,
@@ -79,19 +80,20 @@ class MobilisationParameters(Parameters):
         unit="1/h",
         low=0.001,
         high=10.0,
-        grade="fitted",
+        grade="assumed",
         doc="mu: rate of going home when calm",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
-        "before: streets empty within a day of a truce (press accounts of the rounds of 2012)",
+        source="streets empty within a day of a truce (press accounts of the rounds of 2012); chosen by hand "
+        "within that, where rounds come out as long and as deadly as on record (docs/calibration.md)",
     )
     threat_fire: float = param(
-        0.5,
+        0.537,
         unit="1",
         low=0.0,
         high=2.0,
-        grade="assumed",
+        grade="fitted",
         doc="w_F: weight of armed out-group in reach",
-        source="security dilemma, Posen 1993; our operationalisation",
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
+        "before: security dilemma, Posen 1993; our operationalisation",
     )
     threat_fire_half: float = param(
         25.0,
@@ -103,13 +105,13 @@ class MobilisationParameters(Parameters):
         source="a few dozen armed men dominate a street",
     )
     threat_toll: float = param(
-        0.2,
+        0.261,
         unit="1",
         low=0.0,
         high=2.0,
         grade="fitted",
         doc="w_D: weight of the own toll here",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
         "before: security dilemma, Posen 1993; our operationalisation",
     )
     threat_toll_half: float = param(
@@ -156,23 +158,23 @@ class MobilisationParameters(Parameters):
         source="floor in NetLogo's Rebellion, round in Mesa's example, raw in Epstein 2002",
     )
     opponent_deterrence: float = param(
-        0.8,
+        0.722,
         unit="1",
         low=0.0,
         high=5.0,
         grade="fitted",
         doc="weight of P_opponent",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
-        "before: fire that comes in keeps people at home",
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
+        "before: fire that comes in keeps people at home, as much as the state does",
     )
     opponent_half: float = param(
-        60.0,
+        25.0,
         unit="people",
         low=1.0,
         high=1000.0,
         grade="assumed",
         doc="armed opponents in reach at which P_opponent is one half",
-        source="order of one street's gunmen",
+        source="a few dozen armed men dominate a street, those who stay at home as well as those who feel threatened",
     )
     hardship_low: float = param(
         0.0,
@@ -238,19 +240,20 @@ class ProvocationParameters(Parameters):
         unit="1",
         low=0.0,
         high=10.0,
-        grade="fitted",
+        grade="assumed",
         doc="mean anger added by one provocation",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
-        "before: enough to bring the most aggrieved into the street",
+        source="enough to bring the most aggrieved into the street; chosen by hand "
+        "within that, where rounds come out as long and as deadly as on record (docs/calibration.md)",
     )
     half_life_h: float = param(
         36.0,
         unit="h",
         low=0.5,
         high=500.0,
-        grade="fitted",
+        grade="assumed",
         doc="half-life of that anger",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); before: most die out within a day",
+        source="most die out within a day; chosen by hand "
+        "within that, where rounds come out as long and as deadly as on record (docs/calibration.md)",
     )
 
 

@@ -31,13 +31,13 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.85,
+        0.819,
         unit="1",
         low=0.0,
         high=2.0,
         grade="fitted",
         doc="what full alarm adds to solidarity",
-        source="fitted: where P1 to P5 and P10a hold (docs/calibration.md); "
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
         "before: sign from Buhaug & Gleditsch 2008; size assumed",
     )
     toll_half: float = param(
