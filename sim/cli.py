@@ -7,7 +7,6 @@ heavy is imported before a command needs it, so that `--help` answers at once.
 from __future__ import annotations
 
 import ast
-import atexit
 import gc
 import json
 import os
@@ -545,9 +544,9 @@ def _import_for_a_run() -> None:
     """Import what a run needs, and leave it out when garbage is looked for: it stays, and the process is its own.
 
     Looking through all of it, again and again while it grows and once more at the end, takes a third of the time of a
-    short run.
+    short run. What is imported later is not left out: an extension that counts what it is owed at the end (duckdb,
+    which writes the tables) would complain.
     """
-    atexit.register(gc.freeze)
     gc.disable()
     try:
         for module in ("sim.runs", "sim.model", "sim.kernels.ahead"):

@@ -452,13 +452,12 @@ def test_a_run_takes_the_sample_of_its_seed(tmp_path: Path) -> None:
     assert refused.exit_code == 2 and "Did you mean 'channels.kin.weight'?" in refused.output
 
 
-def test_a_short_run_goes_through_all_that_was_imported_for_garbage() -> None:
-    """Neither once it is imported, nor at the end, where nothing is to be freed any more."""
+def test_a_short_run_goes_through_all_that_was_imported_for_garbage(tmp_path: Path) -> None:
+    """Neither once it is imported nor at the end; and nothing complains then of what it has not got back."""
     code = (
-        "import atexit, gc, sys, sim.cli; sys.argv = ['spillover', 'run', 'tiny', '--days', '1', '-q']; "
-        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 50_000, len(gc.get_objects()))); "
-        "sim.cli.main()"
-    )  # what is registered first is called last
+        f"import atexit, gc, sys, sim.cli; sys.argv = 'spillover run tiny -q --out'.split() + [{str(tmp_path / 'a')!r}]; "
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 50_000)); sim.cli.main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    enabled, frozen, left = done.stdout.splitlines()[-1].split()
-    assert (enabled, frozen) == ("True", "True") and int(left) < 1000
+    assert done.stdout.splitlines()[-1] == "True True"
+    assert done.stderr == ""
