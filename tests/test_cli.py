@@ -455,9 +455,10 @@ def test_a_run_takes_the_sample_of_its_seed(tmp_path: Path) -> None:
 def test_a_short_run_goes_through_all_that_was_imported_for_garbage(tmp_path: Path) -> None:
     """Neither once it is imported nor at the end; and nothing complains then of what it has not got back."""
     code = (
-        f"import atexit, gc, sys, sim.cli; sys.argv = 'spillover run tiny -q --out'.split() + [{str(tmp_path / 'a')!r}]; "
+        "import atexit, gc, sys, sim.cli; sys.argv[:] = ['spillover', 'run', 'tiny', '-q', '--out', sys.argv[1]]; "
         "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 50_000)); sim.cli.main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "True True"
     assert done.stderr == ""
