@@ -33,9 +33,10 @@ from analysis.design import Hashes, Layout, Plan, Point, read_plan
 from analysis.identity import Identity, model_version
 from analysis.options import AsJson
 from analysis.store import Done, Failed, Holds, Stock, Store, open_store, stock_of, writing
-from analysis.workers import Failure, each, processors, whole
+from analysis.workers import Failure, each, whole
 from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
 from sim.keeping import placed
+from sim.machine import processors
 from sim.measures import observe
 from sim.scenario import Scenario
 

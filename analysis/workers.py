@@ -54,6 +54,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sim.console import Refused, Show
+from sim.machine import processors
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -170,11 +171,6 @@ def whole(result: Result) -> Result:
     if result.interrupted:
         raise KeyboardInterrupt
     return result
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # --- in a worker ---------------------------------------------------------------------------------------

@@ -46,8 +46,9 @@ if TYPE_CHECKING:
     from sim.runs import Progress, Result
     from sim.scenario import Scenario
 
-HELP = {"-h", "--help"}
 PLUG_INS = "spillover.commands"
+OWN_PROCESS = "own process"
+"""What the context holds where nothing but a command runs in this process."""
 SHOW_TRACEBACK = "SPILLOVER_TRACEBACK"
 SEAL = "provenance.json"
 FIGURES = ("timeline", "map")
@@ -174,7 +175,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich takes longer than all else that --help needs
-    context_settings={"help_option_names": sorted(HELP)},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -185,9 +186,7 @@ def main() -> None:
     wait for work hold up the workers beside them.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if sys.argv[1:2] == ["run"] and not HELP & set(sys.argv):
-        _import_for_a_run()
-    app(prog_name="spillover")
+    app(prog_name="spillover", obj=OWN_PROCESS)
 
 
 def _tell_version(asked: bool) -> None:
@@ -215,6 +214,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 @app.command()
 def run(
+    context: typer.Context,
     scenario: Annotated[
         str | None, typer.Argument(metavar="SCENARIO", help="A TOML file, or a shipped name (see `list`).")
     ] = None,
@@ -258,6 +258,8 @@ def run(
     streets = _streets(chosen, out, begun) if cells else None
     made = _claimed(out, force) if out is not None else []
     try:
+        if context.obj == OWN_PROCESS:
+            _import_for_a_run()
         result, code = _run(chosen, seed or 0, quiet, begun, kept_at, streets)
         if out is not None:
             result.save(out, force=force)
@@ -541,7 +543,7 @@ def _give_back(made: list[Path]) -> None:
 
 
 def _import_for_a_run() -> None:
-    """Import what a run needs, and leave it out when garbage is looked for: it stays, and the process is its own.
+    """Import what a run needs, and leave it out when garbage is looked for: it stays.
 
     Looking through all of it, again and again while it grows and once more at the end, takes a third of the time of a
     short run. What is imported later is not left out: an extension that counts what it is owed at the end (duckdb,
@@ -551,9 +553,6 @@ def _import_for_a_run() -> None:
     try:
         for module in ("sim.runs", "sim.model", "sim.kernels.ahead"):
             import_module(module)
-    except KeyboardInterrupt:
-        complain("interrupted")
-        sys.exit(INTERRUPTED)
     finally:
         gc.freeze()
         gc.enable()

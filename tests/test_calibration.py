@@ -227,11 +227,10 @@ def test_the_defaults_as_they_are_are_not_tried_for_the_centre(whole: tuple[Any,
 
 def test_the_centre_is_chosen_by_the_runs_by_which_it_was_found(whole: tuple[Any, Path]) -> None:
     centre = json.loads((whole[1] / "calibration.json").read_text(encoding="utf-8"))["centre"]
-    for module in (TRIPOLI,):
-        of_it = [line for line in lines(whole[1])[1:] if line["module"] == module.name and line["values"] == centre]
-        assert len(of_it) == module.tries * (1 + FINAL_TIMES), module.name
-        anew = calibration.TRIED + module.tries * (POINTS - FINAL_TIMES * calibration.FINALISTS)
-        assert sum(line["draw"] >= anew for line in of_it) == module.tries * FINAL_TIMES
+    of_it = [line for line in lines(whole[1])[1:] if line["module"] == TRIPOLI.name and line["values"] == centre]
+    assert len(of_it) == TRIPOLI.tries * (1 + FINAL_TIMES)
+    anew = calibration.TRIED + TRIPOLI.tries * (POINTS - FINAL_TIMES * calibration.FINALISTS)
+    assert sum(line["draw"] >= anew for line in of_it) == TRIPOLI.tries * FINAL_TIMES
 
 
 def test_the_centre_is_not_the_closest_of_the_points_tried() -> None:

@@ -94,7 +94,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     monkeypatch.setattr(ahead, "missing", lambda: [*range(len(ahead.listed()))])
     monkeypatch.setattr(ahead, "_compile_one", numbers.append)
-    monkeypatch.setattr(ahead, "_processors", lambda: 2)
+    monkeypatch.setattr(ahead, "processors", lambda: 2)
     return numbers
 
 
@@ -124,7 +124,7 @@ def test_two_processes_compile_a_kernel_for_different_types_at_once(
     done: list[int], helpers: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is called in several ways is compiled before any job is given out; on one processor the rest follows."""
-    monkeypatch.setattr(ahead, "_processors", lambda: 1)
+    monkeypatch.setattr(ahead, "processors", lambda: 1)
     compile_missing()
     names = [ahead.listed()[number].kernel for number in done]
     several = [name for name in names if names.count(name) > 1]
@@ -168,7 +168,7 @@ def test_processes_that_begin_at_once_all_begin_helpers(tmp_path: Path) -> None:
         "every, begin, begun = ahead.missing, subprocess.Popen, []\n"
         "few = ('theatre.note_effect', 'theatre.pick', 'books.assign')\n"
         "ahead.missing = lambda: [n for n in every() if ahead.listed()[n].kernel in few]\n"
-        "ahead._processors, ahead.work = lambda: 2, lambda jobs: None\n"
+        "ahead.processors, ahead.work = lambda: 2, lambda jobs: None\n"
         "subprocess.Popen = lambda *arguments, **named: begun.append(arguments) or begin(*arguments, **named)\n"
         "ahead.compile_missing()\n"
         "print(json.dumps([len(begun), ahead.missing()]))"
@@ -212,7 +212,7 @@ def test_another_numba_that_keeps_its_code_otherwise_stops_a_run(
 
 def test_another_numba_that_reads_types_otherwise_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("numba.core.sigutils.normalize_signature")
-    monkeypatch.setattr(ahead, "_processors", lambda: 1)
+    monkeypatch.setattr(ahead, "processors", lambda: 1)
     monkeypatch.setattr(ahead, "missing", lambda: [0])
     compile_missing()
 
@@ -229,7 +229,7 @@ def test_a_cache_that_is_gone_or_takes_nothing_stops_a_run(
     blocked = (
         "import json, resource, shutil\n"
         "from sim.kernels import ahead, theatre\n"
-        "ahead._processors = lambda: 1\n"
+        "ahead.processors = lambda: 1\n"
         "ahead.listed = lambda every=ahead.listed(): [one for one in every if one.kernel == 'theatre.pick']\n"
         f"{harm}\n"
         "before = ahead.missing()\n"

@@ -46,6 +46,18 @@ def test_a_command_that_reads_a_scenario_waits_for_what_runs_it() -> None:
     assert imported_by(*commands, of=FOR_RUNNING) == []
 
 
+def test_a_run_that_is_refused_waits_for_what_runs_it() -> None:
+    found = told(
+        "import json, sys, sim.cli\n"
+        "sys.argv = ['spillover', 'run', 'nosuch']\n"
+        "try:\n"
+        "    sim.cli.main()\n"
+        "except SystemExit as left:\n"
+        f"    print(json.dumps([left.code, [name for name in {FOR_RUNNING!r} if name in sys.modules]]))"
+    )
+    assert found[0] == 2 and not {"mesa", "numba", "pandas", "sim.model"} & set(found[1])
+
+
 def test_a_file_of_kernels_is_not_listed() -> None:
     """`sim.kernels` loads by name, and mypy sees, what `__all__` lists."""
     files = {path.stem for path in Path(kernels.__file__).parent.glob("*.py")} - {"__init__"}

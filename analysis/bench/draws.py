@@ -26,8 +26,9 @@ from analysis.bench.modes import DOUBTED_BELOW, chance_of_dip
 from analysis.counterfactual import Comparison, Pair, Row, same
 from analysis.outcomes import Key, observed
 from analysis.paired import Factor
-from analysis.workers import gathered, processors, whole
+from analysis.workers import gathered, whole
 from sim.console import complain, counting
+from sim.machine import processors
 from sim.runs import Result, run
 from sim.scenario import Scenario
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import analysis
-from analysis.workers import processors
+from sim.machine import processors
 from sim.runs import versions
 
 ROOT = Path(analysis.__file__).parent.parent

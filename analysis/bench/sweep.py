@@ -8,7 +8,8 @@ from functools import partial
 from time import perf_counter
 
 from analysis.bench.measuring import Figure, Found, Goal, Sample, Session, Sizes, Skipped
-from analysis.workers import Failure, each, processors
+from analysis.workers import Failure, each
+from sim.machine import processors
 from sim.measures import observe
 from sim.runs import run
 from sim.scenario import Scenario

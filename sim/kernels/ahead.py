@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from numba.core.dispatcher import Dispatcher
 
 from sim import kernels
+from sim.machine import processors
 
 LIST = Path(__file__).with_suffix(".txt")
 MOST_PROCESSES = 4
@@ -104,7 +105,7 @@ def _compile(numbers: list[int]) -> None:
     first = [n for n in numbers if ways[listed()[n].kernel] > 1]
     others = [n for n in numbers if n not in first]
     jobs, to_jobs = os.pipe()
-    with _closing(jobs), _helpers(jobs, min(_processors(), len(others), MOST_PROCESSES) - 1):
+    with _closing(jobs), _helpers(jobs, min(processors(), len(others), MOST_PROCESSES) - 1):
         with _closing(to_jobs):
             for number in first:
                 _compile_one(number)
@@ -178,10 +179,6 @@ def _without_collecting() -> Iterator[None]:
     finally:
         if collected:
             gc.enable()
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":
