@@ -150,9 +150,25 @@ def _calendar(read: _Reading) -> Seen:
 
 
 def _sizes(result: Result, place: str) -> list[int]:
-    """Return the deaths of each event as UCDP codes them: one dyad at one place on one day."""
+    """Return the deaths of each event as UCDP codes them: one pair of sides at one place on one day.
+
+    Who takes part on the side of a warring party counts with it: at Qusayr UCDP has one dyad, the government (and
+    Hezbollah's dead among its own) against the insurgents.
+    """
     events = result.ged_events
-    return [int(n) for n in events.loc[events["place"] == place, "best"]]
+    here = events[events["place"] == place]
+    sides = here[["side_a_id", "side_b_id"]].replace(_first_of_each_coalition(result))
+    deaths = here["best"].groupby([here["date"], sides["side_a_id"], sides["side_b_id"]], sort=True).sum()
+    return [int(n) for n in deaths]
+
+
+def _first_of_each_coalition(result: Result) -> dict[str, str]:
+    """Return, by faction, the first in the scenario of itself and those that it fights beside."""
+    factions = result.scenario.file.factions
+    beside = {(name, other) for name, of in factions.items() for other, stance in of.stance.items() if stance > 0} | {
+        (name, name) for name in factions
+    }
+    return {name: next(other for other in factions if {(name, other), (other, name)} & beside) for name in factions}
 
 
 def _rounds(result: Result, days: int) -> list[dict[str, float]]:

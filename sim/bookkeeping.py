@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 CLASH, SHELLING, AIR_STRIKE = (EVENT_TYPES.index(name) for name in ("armed_clash", "shelling", "air_strike"))
 BORDER_FIRE, EXPLOSION = EVENT_TYPES.index("border_fire"), EVENT_TYPES.index("explosion")
@@ -184,6 +185,16 @@ class Bookkeeper:
         names, who = self.file.places, list(self.file.factions.values())[f].name
         here, there = names[self.theatre.places[place]].name, names[self.theatre.places[to]].name
         self.record.happened.append((step, "withdrawal", f"{who} leave {here} for {there}: {reason}"))
+
+    def note_pauses(self, step: int, before: Bools) -> None:
+        """Take down which assaults pause, or are pressed again; before [P, F]: which paused an hour ago."""
+        theatre = self.theatre
+        if np.array_equal(before, theatre.pausing):
+            return
+        for place in np.flatnonzero((before != theatre.pausing).any(axis=1) & (theatre.assault > 0).any(axis=1)):
+            here = self.file.places[theatre.places[place]].name
+            does = "pauses, its forces worn" if theatre.pausing[place].any() else "is pressed again, its forces rested"
+            self.record.happened.append((step, "assault", f"The assault on {here} {does}"))
 
     # --- at the end of the hour ---------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ An assaulting side advances by
     d share / dt = v intensity readiness (rho - balance)/(1 - balance) (share of the defenders)^consolidation
 
 rho: its part of the combat power in place. Readiness wears down in an assault and
-recovers in rest, so an assault is fiercest at first.
+recovers in rest, so an assault is fiercest at first; those who are worn pause before they
+press on, so that a battle goes in pushes.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class EngagementParameters(Parameters):
         source="Bohorquez et al. 2009: small",
     )
     readiness_loss_per_hour: float = param(
-        0.0857,
+        0.08,
         unit="1/h",
         low=0.0,
         high=1.0,
@@ -81,13 +82,34 @@ class EngagementParameters(Parameters):
         "19 a day)",
     )
     readiness_gain_per_hour: float = param(
-        0.016,
+        0.021,
         unit="1/h",
         low=0.0,
         high=1.0,
         grade="assumed",
         doc="rate at which rest restores it",
-        source="rotation within days",
+        source="assumed: rotation within days; two days (1/48 h), chosen by hand where the record up to 25 May can "
+        "hold (docs/calibration.md)",
+    )
+    break_off_readiness: float = param(
+        0.3,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="readiness at which those who assault a place together pause; 0: they never do",
+        source="assumed: an attacker culminates when about a third of what he began with is left; the operational "
+        "pause of doctrine (Clausewitz 1832, book VII; Cowan 1987; McGraw 1991)",
+    )
+    resume_readiness: float = param(
+        0.7,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        grade="assumed",
+        doc="readiness at which they assault it again",
+        source="assumed: rested for the most part, so that a pause takes two days with recovery as above; at Qusayr "
+        "deaths a day peak on 19, 25 and 29 May and 5 June, with 1 to 10 on days between (UCDP GED)",
     )
     wounded_per_killed: float = param(
         3.0,
@@ -131,7 +153,7 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.326,
+        0.5,
         unit="1/h",
         low=0.0,
         high=5.0,
@@ -235,7 +257,8 @@ class Battles:
         killed, wounded = np.zeros(theatre.killed.shape, np.int64), np.zeros(theatre.killed.shape, np.int64)
         rows = np.empty((fronts * factions * factions, 5), np.int64)
         told = (
-            *self._forces(theatre, p),
+            *self._forces(theatre, p, theatre.assault),
+            theatre.pausing, theatre.pressed, p.break_off_readiness, p.resume_readiness,
             p.initiations_per_hour, p.wounded_per_killed, p.readiness_loss_per_hour, p.readiness_gain_per_hour, step_h,
             groups.sizes, groups.first, groups.room, groups.count, groups.strength, groups.lane, self.known_as,
             step, ARRIVES, ENGAGES, HITS, WOUNDS, *chance.key,
@@ -251,7 +274,7 @@ class Battles:
         """Return what an hour is expected to bring. Writes the fighters in contact."""
         shape = self.groups.count.shape
         hour = Expected(np.empty(shape), np.empty(shape), np.empty((*shape, shape[1])))
-        told = (*self._forces(theatre, p), *hour)
+        told = (*self._forces(theatre, p, theatre.pressed), *hour)
         kernels.fronts.expect(*told)
         return hour
 
@@ -277,11 +300,11 @@ class Battles:
             step, SHRINKS, *chance.key,
         )  # fmt: skip
 
-    def _forces(self, theatre: Theatre, p: EngagementParameters) -> tuple[Any, ...]:
+    def _forces(self, theatre: Theatre, p: EngagementParameters, assault: Floats) -> tuple[Any, ...]:
         """Return what the expected losses depend on, in the order of the kernels, and where contact is written."""
         return (
             self.places, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.area_fire,
-            p.area_fire_reference, theatre.enmity, theatre.coalition, theatre.skirmish, theatre.assault,
+            p.area_fire_reference, theatre.enmity, theatre.coalition, theatre.skirmish, assault,
             theatre.urge, theatre.calm, theatre.readiness, theatre.effect, theatre.control, theatre.cover,
             theatre.engaged,
         )  # fmt: skip
@@ -297,7 +320,7 @@ def advance(theatre: Theatre, p: ControlParameters, step_h: float) -> Floats:
     ground = np.zeros(theatre.control.shape)
     kernels.fronts.advance(
         theatre.fronts, theatre.fighters, theatre.volunteers, theatre.contact, theatre.firepower, theatre.effect,
-        theatre.readiness, theatre.assault, theatre.urge, theatre.calm, theatre.coalition, theatre.enemy,
+        theatre.readiness, theatre.pressed, theatre.urge, theatre.calm, theatre.coalition, theatre.enemy,
         theatre.holder, theatre.cover, p.advance_per_hour, p.consolidation, p.balance, step_h, theatre.control,
         ground,
     )  # fmt: skip

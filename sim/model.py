@@ -137,7 +137,9 @@ class SpilloverModel(mesa.Model):
     def fronts_fight(self) -> None:
         """Fight one hour at every front."""
         theatre, file, p = self.theatre, self.file, self.file.engagement
+        paused = theatre.pausing.copy()
         losses = self.battles.fight(theatre, p, self.chance, self.now, self.step_h)
+        self.books.note_pauses(self.now, paused)
         ground = fronts.advance(theatre, file.control, self.step_h)
         self.battles.settle(theatre, losses, p, self.chance, self.now, self.step_h)
         self.books.note_fronts(self.now, losses)

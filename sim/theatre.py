@@ -90,6 +90,8 @@ class Theatre:
     wanted_t: Floats  # [P, F] demand in t/day, supply
     effect: Floats  # [P, F] effectiveness by supply, supply
     assault: Floats  # [P, F] intensity ordered, events
+    pausing: Bools  # [P, F] whether those who assault rest between two pushes, fronts
+    pressed: Floats  # [P, F] intensity of the assaults that are under way, fronts
     urge: Floats  # [F] factor on the intensity of assaults, diplomacy
     calm: Floats  # [F] factor on the intensity of fighting, diplomacy
     hopes: Floats  # [F] what talks add to resolve in this step, diplomacy
@@ -209,6 +211,8 @@ class Theatre:
             wanted_t=np.zeros((P, F)),
             effect=np.ones((P, F)),
             assault=np.zeros((P, F)),
+            pausing=np.zeros((P, F), np.bool_),
+            pressed=np.zeros((P, F)),
             urge=np.ones(F),
             calm=np.ones(F),
             hopes=np.zeros(F),

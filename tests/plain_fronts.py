@@ -43,6 +43,8 @@ class PlainFront:
         self.factions = range(len(theatre.factions))
         self.lane = [code(f"{theatre.places[place]}/{name}") for name in theatre.factions]
         self.sizes = [self.first_groups(f) for f in self.factions]
+        self.pausing = [False for _ in self.factions]
+        self.pressed = [0.0 for _ in self.factions]
 
     def first_groups(self, f: int) -> Sizes:
         left, sizes = self.present(f), list[int]()
@@ -67,10 +69,33 @@ class PlainFront:
                 draw += 1
             sizes.extend([1] * (self.present(f) - sum(sizes)))
 
+    def join(self) -> None:
+        """Let whoever has come bring fresh readiness."""
+        for f in self.factions:
+            were, there = sum(self.sizes[f]), self.present(f)
+            if there > were:
+                ready = float(self.t.readiness[self.place, f])
+                self.t.readiness[self.place, f] = 1.0 - (1.0 - ready) * were / there
+
+    def press(self, p: EngagementParameters) -> None:
+        """Find out which assaults go on, and which pause."""
+        t, here = self.t, self.place
+        for f in self.factions:
+            ordered = float(t.assault[here, f])
+            with_it = [g for g in self.factions if t.coalition[f, g] and t.assault[here, g] > 0]
+            forces = [self.present(g) * float(t.contact[g]) for g in with_it]
+            ready = added(n * float(t.readiness[here, g]) for n, g in zip(forces, with_it, strict=True))
+            together = added(forces)
+            if ordered <= 0 or together <= 0 or ready >= p.resume_readiness * together:
+                self.pausing[f] = False
+            elif ready <= p.break_off_readiness * together:
+                self.pausing[f] = True
+            self.pressed[f] = 0.0 if self.pausing[f] else ordered
+
     def expect(self, p: EngagementParameters) -> tuple[list[float], list[float], list[list[float]]]:
         """Return pace, kills and aims; write who is in contact."""
         t, here, everyone = self.t, self.place, self.factions
-        intensity = max(float(t.skirmish[here]), *(float(t.assault[here, f] * t.urge[f]) for f in everyone))
+        intensity = max(float(t.skirmish[here]), *(self.pressed[f] * float(t.urge[f]) for f in everyone))
         pace = [intensity * float(t.calm[f]) * float(t.readiness[here, f]) for f in everyone]
         kills, aims = [0.0 for _ in everyone], [[0.0 for _ in everyone] for _ in everyone]
         for f in everyone:
@@ -97,6 +122,8 @@ class PlainFront:
     ) -> tuple[list[tuple[int, ...]], list[int], list[int]]:
         """Return (place, attacker, target, killed, wounded) of the hour, and the killed and wounded of each faction."""
         t, here, chance, everyone = self.t, self.place, self.chance, self.factions
+        self.join()
+        self.press(p)
         self.form_up("group strength on arrival", step)
         pace, kills, aims = self.expect(p)
         rows, killed, wounded = list[tuple[int, ...]](), [0 for _ in everyone], [0 for _ in everyone]
@@ -135,7 +162,7 @@ class PlainFront:
 
     def wear(self, p: EngagementParameters, step_h: float) -> None:
         t, here = self.t, self.place
-        pressed = max(float(t.assault[here, f] * t.urge[f] * t.calm[f]) for f in self.factions)
+        pressed = max(self.pressed[f] * float(t.urge[f]) * float(t.calm[f]) for f in self.factions)
         loss = p.readiness_loss_per_hour * pressed if t.engaged[here].any() else 0.0
         rate = loss + p.readiness_gain_per_hour
         if rate > 0:
@@ -151,7 +178,7 @@ class PlainFront:
         theirs = [added(held[g] for g in foes[f]) for f in everyone]
         met = [any(self.present(g) for g in foes[f]) for f in everyone]
         may = [f for f in everyone if self.present(f) > 0 and theirs[f] > 0]
-        if not any(t.assault[here, f] > 0 or not met[f] for f in may):
+        if not any(self.pressed[f] > 0 or not met[f] for f in may):
             return
         gained = [[0.0 for _ in everyone] for _ in everyone]
         for f in may:
@@ -178,7 +205,7 @@ class PlainFront:
             * float(t.effect[here, g]) * float(t.readiness[here, g])
             for g in everyone
         ]  # fmt: skip
-        ours, assault = added(power[g] for g in side), float(t.assault[here, f] * t.urge[f] * t.calm[f])
+        ours, assault = added(power[g] for g in side), self.pressed[f] * float(t.urge[f]) * float(t.calm[f])
         if assault <= 0 or ours <= 0:
             return 0.0
         against = added(power[g] for g in foes) * (1.0 + (float(t.cover[here]) - 1.0) * theirs)

@@ -44,7 +44,7 @@ BOTH = {"factions.reds.contact": 1.0, "factions.greens.contact": 1.0, "fronts.mi
 def field(changes: dict[str, Any] | None = None, assault: float = 1.0) -> Theatre:
     """Return the theatre with the greens ordered to assault Mill."""
     theatre = copy.deepcopy(_field(small(changes)))
-    theatre.assault[MILL, GREENS] = assault
+    theatre.assault[MILL, GREENS] = theatre.pressed[MILL, GREENS] = assault
     return theatre
 
 
@@ -367,7 +367,7 @@ def test_the_group_that_opens_an_engagement_is_not_drawn_uniformly() -> None:
 @pytest.mark.parametrize("step_h", [1.0, 0.5, 0.25])
 def test_readiness_departs_from_its_closed_form(step_h: float) -> None:
     loss, gain, hours = 0.09, 0.016, 48.0
-    p = EngagementParameters(readiness_loss_per_hour=loss, readiness_gain_per_hour=gain)
+    p = EngagementParameters(readiness_loss_per_hour=loss, readiness_gain_per_hour=gain, break_off_readiness=0.0)
     theatre = field({"factions.reds.firepower": 0.0, "factions.greens.firepower": 0.0})
     fight_on(theatre, p, 0, hours, step_h)
     settled = gain / (loss + gain)
@@ -378,11 +378,69 @@ def test_readiness_departs_from_its_closed_form(step_h: float) -> None:
     assert theatre.readiness[MILL] == pytest.approx([1.0 - (1.0 - worn) * math.exp(-gain * hours)] * 2, rel=1e-12)
 
 
+def pushes(theatre: Theatre, p: EngagementParameters, hours: float, step_h: float = 1.0) -> list[tuple[float, bool]]:
+    """Return when an assault on Mill is pressed or breaks off, in hours, and which of the two."""
+    chance, found = Chance(0), [(0.0, True)]
+    battle = Battles(theatre, chance)
+    for step in range(round(hours / step_h)):
+        battle.fight(theatre, p, chance, step, step_h)
+        if found[-1][1] != bool(theatre.pressed[MILL, GREENS]):
+            found.append((step * step_h, not found[-1][1]))
+    return found
+
+
+@pytest.mark.parametrize("step_h", [1.0, 0.25])
+def test_an_assault_is_pressed_longer_or_rests_longer_than_readiness_allows(step_h: float) -> None:
+    loss, gain, low, high = 0.09, 0.016, 0.3, 0.7
+    p = EngagementParameters(
+        readiness_loss_per_hour=loss, readiness_gain_per_hour=gain, break_off_readiness=low, resume_readiness=high
+    )
+    theatre = field({"factions.reds.firepower": 0.0, "factions.greens.firepower": 0.0})
+    found = pushes(theatre, p, 160.0, step_h)
+    settled = gain / (loss + gain)
+    first = math.log((1.0 - settled) / (low - settled)) / (loss + gain)
+    later = math.log((high - settled) / (low - settled)) / (loss + gain)
+    rest = math.log((1.0 - low) / (1.0 - high)) / gain
+    assert [pressed for _, pressed in found] == [True, False, True, False, True, False]
+    for (begun, _), (ended, _), took in zip(found, found[1:], (first, rest, later, rest), strict=False):
+        assert took - step_h <= ended - begun <= took + 2.0 * step_h, f"{begun} to {ended}"
+
+
+def test_an_assault_of_the_untired_breaks_off() -> None:
+    for p in (EngagementParameters(break_off_readiness=0.0), EngagementParameters(readiness_gain_per_hour=0.1)):
+        assert pushes(field(LETHAL), p, 100.0) == [(0.0, True)], "nothing wears it down so far"
+
+
+def test_the_worn_break_off_alone_or_press_on_beside_the_fresh() -> None:
+    """Those who assault together rest together: what counts is the readiness of all, by who would be in contact."""
+    theatre = field({"factions.guests": GUESTS})
+    theatre.assault[MILL, 2] = 1.0
+    theatre.readiness[MILL] = (1.0, 0.1, 1.0)
+    in_contact = theatre.present[MILL] * theatre.contact
+    together = (in_contact[GREENS] * 0.1 + in_contact[2]) / (in_contact[GREENS] + in_contact[2])
+    for limit, pressed in ((together - 0.01, [1.0, 1.0]), (together + 0.01, [0.0, 0.0])):
+        p = EngagementParameters(break_off_readiness=limit, resume_readiness=0.99)
+        Battles(theatre, Chance(0)).fight(theatre, p, Chance(0), 0, 1.0)
+        assert theatre.pressed[MILL, [GREENS, 2]].tolist() == pressed
+        theatre.pausing[:] = False
+        theatre.readiness[MILL] = (1.0, 0.1, 1.0)
+
+
+def test_those_who_come_are_as_tired_as_those_who_are_there() -> None:
+    theatre, p = field(), EngagementParameters(readiness_loss_per_hour=0.0, readiness_gain_per_hour=0.0)
+    theatre.readiness[MILL] = (0.4, 0.2)
+    battle, there = Battles(theatre, Chance(0)), theatre.present[MILL].copy()
+    theatre.fighters[MILL, GREENS] += 100
+    battle.fight(theatre, p, Chance(0), 0, 1.0)
+    mixed = (0.2 * there[GREENS] + 100.0) / (there[GREENS] + 100.0)
+    assert theatre.readiness[MILL] == pytest.approx([0.4, mixed], rel=1e-12)
+
+
 def test_half_an_hour_expects_another_loss_than_half_of_an_hours() -> None:
     """On forces that nobody leaves, expected losses at each full hour are the same to rounding."""
 
     def course(step_h: float) -> list[Floats]:
-        theatre, p, seen = field(), EngagementParameters(), []
+        theatre, p, seen = field(), EngagementParameters(break_off_readiness=0.0), []
         battle = Battles(theatre, Chance(0))
         for step in range(round(24 / step_h)):
             if step * step_h % 1.0 == 0.0:
@@ -469,7 +527,7 @@ def test_an_empty_place_falls_to_somebody() -> None:
 
 def test_two_who_assail_each_other_win_more_ground_than_there_is() -> None:
     theatre = field({"factions.greens.fighters": 5000})
-    theatre.assault[MILL, REDS] = 3.0
+    theatre.pressed[MILL, REDS] = 3.0
     hold(theatre, 200, advance_per_hour=5.0, balance=0.0)
 
 
@@ -482,7 +540,7 @@ GUESTS = {
 @pytest.mark.parametrize("defended", [True, False])
 def test_ground_that_an_ally_takes_for_another_is_not_the_others(defended: bool) -> None:
     theatre = field({"factions.guests": GUESTS}, assault=0.0)
-    theatre.assault[MILL, 2] = 1.0
+    theatre.pressed[MILL, 2] = 1.0
     if not defended:
         theatre.fighters[MILL, REDS] = 0
     shares = hold(theatre, 20)
@@ -493,7 +551,7 @@ def test_ground_that_an_ally_takes_for_another_is_not_the_others(defended: bool)
 def test_an_ally_without_a_holder_gives_its_ground_away() -> None:
     guests = {key: value for key, value in GUESTS.items() if key != "holds_for"}
     theatre = field({"factions.guests": guests}, assault=0.0)
-    theatre.assault[MILL, 2] = 1.0
+    theatre.pressed[MILL, 2] = 1.0
     shares = hold(theatre, 20)
     assert shares[2] > 0.0
     assert shares[GREENS] == pytest.approx(0.1)

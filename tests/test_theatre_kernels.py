@@ -19,7 +19,9 @@ from sim.theatre import Theatre
 TABLES = (
     "fighters", "hurt", "killed", "control", "readiness", "engaged", "firing", "slain_rate",
 )  # fmt: skip
-ENGAGEMENT = EngagementParameters(initiations_per_hour=0.2, turnover_per_hour=0.3)
+ENGAGEMENT = EngagementParameters(
+    initiations_per_hour=0.2, turnover_per_hour=0.3, readiness_gain_per_hour=0.08, readiness_loss_per_hour=0.2
+)
 CONTROL = ControlParameters()
 
 
@@ -44,7 +46,7 @@ def test_an_hour_at_all_fronts_departs_from_plain_hours_at_each(fast: Theatre) -
     slow, chance = copy.deepcopy(fast), Chance(11)
     battles = Battles(fast, chance)
     plain = [PlainFront(slow, int(place), chance) for place in slow.fronts]
-    killed = 0
+    killed, paused = 0, set[int]()
     for step in range(40):
         for theatre in (fast, slow):
             theatre.fighters[theatre.fronts[0]] += 700 * (step == 20)  # more than there is room for
@@ -65,8 +67,13 @@ def test_an_hour_at_all_fronts_departs_from_plain_hours_at_each(fast: Theatre) -
             assert np.array_equal(getattr(fast, table), getattr(slow, table)), f"{table} in step {step}"
         for n, front in enumerate(plain):
             assert [battles.groups.of(n, f).tolist() for f in front.factions] == front.sizes, f"step {step}"
+            assert (
+                fast.pausing[front.place].tolist() == front.pausing
+                and fast.pressed[front.place].tolist() == front.pressed
+            )
         killed += int(losses.killed.sum())
-    assert killed > 10, "nothing happened"
+        paused.add(int(fast.pausing.sum()))
+    assert killed > 10 and len(paused) > 1, "nothing happened"
 
 
 def ground_of_sides(theatre: Theatre, change: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.819,
+        0.55,
         unit="1",
         low=0.0,
         high=2.0,
@@ -41,13 +41,14 @@ class KinParameters(Parameters):
         "before: sign from Buhaug & Gleditsch 2008; size assumed",
     )
     toll_half: float = param(
-        25.0,
+        10.0,
         unit="people",
         low=0.1,
         high=10000.0,
         grade="assumed",
         doc="toll through ties at half alarm",
-        source="order of a day of heavy fighting in one town",
+        source="assumed: twice the toll at half effect of one's own quarter (mobilisation.threat_toll_half), as it is "
+        "farther away",
     )
     kin_in_power: float = param(
         0.0,

@@ -24,6 +24,7 @@ def fight(
     places: Ints, fighters: Ints, volunteers: Ints, contact: Floats, firepower: Floats, area_fire: Bools,
     area_reference: float, enmity: Floats, coalition: Bools, skirmish: Floats, assault: Floats, urge: Floats,
     calm: Floats, readiness: Floats, effect: Floats, control: Floats, cover: Floats, engaged: Floats,
+    pausing: Bools, pressed: Floats, break_off: float, resume: float,
     initiations_per_hour: float, wounded_per_killed: float, loss_per_hour: float, gain_per_hour: float, step_h: float,
     sizes: Ints, first: Ints, room: Ints, count: Ints, strength: Ints, lane: Ints, known_as: Ints,
     step: int, arrives: int, engages: int, hits: int, wounds: int, k0: np.uint64, k1: np.uint64,
@@ -31,21 +32,25 @@ def fight(
 ) -> int:  # fmt: skip
     """Form up, fight and wear down; return how many rows of losses there are, or -1 where a force has no room.
 
-    The tables are those of `expect`, `fire`, `wear` and `form_up`.
+    The tables are those of `join`, `press`, `expect`, `fire`, `wear` and `form_up`.
     """
+    if not has_room(places, fighters, volunteers, room):
+        return -1
+    join(places, fighters, volunteers, strength, readiness)
+    press(places, fighters, volunteers, contact, coalition, assault, readiness, break_off, resume, pausing, pressed)
     if not form_up(places, fighters, volunteers, sizes, first, room, count, strength, lane, step, arrives, k0, k1):
         return -1
     pace, kills, aims = np.empty(count.shape), np.empty(count.shape), np.empty((*count.shape, known_as.size))
     expect(
         places, fighters, volunteers, contact, firepower, area_fire, area_reference, enmity, coalition, skirmish,
-        assault, urge, calm, readiness, effect, control, cover, engaged, pace, kills, aims,
+        pressed, urge, calm, readiness, effect, control, cover, engaged, pace, kills, aims,
     )  # fmt: skip
     found = fire(
         places, fighters, volunteers, effect, engaged, pace, kills, aims, initiations_per_hour, wounded_per_killed,
         step_h, sizes, first, count, lane, known_as, step, engages, hits, wounds, k0, k1, firing, slain_rate, killed,
         wounded, rows,
     )  # fmt: skip
-    wear(places, assault, urge, calm, engaged, loss_per_hour, gain_per_hour, step_h, readiness)
+    wear(places, pressed, urge, calm, engaged, loss_per_hour, gain_per_hour, step_h, readiness)
     return found
 
 
@@ -241,6 +246,44 @@ def fire(
 
 
 @part
+def join(places: Ints, fighters: Ints, volunteers: Ints, strength: Ints, readiness: Floats) -> None:
+    """Let those who have come since the groups last had their strength (N, F) bring fresh readiness (P, F)."""
+    for n in range(places.size):
+        p = places[n]
+        for f in range(strength.shape[1]):
+            there = fighters[p, f] + volunteers[p, f]
+            if there > strength[n, f]:
+                readiness[p, f] = 1.0 - (1.0 - readiness[p, f]) * strength[n, f] / there
+
+
+@part
+def press(
+    places: Ints, fighters: Ints, volunteers: Ints, contact: Floats, coalition: Bools, assault: Floats,
+    readiness: Floats, break_off: float, resume: float, pausing: Bools, pressed: Floats,
+) -> None:  # fmt: skip
+    """Fill which assaults (P, F) are pressed in this hour: those who make one together rest when they are worn.
+
+    Changes pausing (P, F): it begins where the readiness of the assailants, by who would be in contact, is at most
+    `break_off`, and ends where it is at least `resume`.
+    """
+    factions = contact.size
+    for n in range(places.size):
+        p = places[n]
+        for f in range(factions):
+            ready, together = 0.0, 0.0
+            for g in range(factions):
+                if coalition[f, g] and assault[p, g] > 0.0:
+                    force = (fighters[p, g] + volunteers[p, g]) * contact[g]
+                    ready += force * readiness[p, g]
+                    together += force
+            if assault[p, f] <= 0.0 or together <= 0.0 or ready >= resume * together:
+                pausing[p, f] = False
+            elif ready <= break_off * together:
+                pausing[p, f] = True
+            pressed[p, f] = 0.0 if pausing[p, f] else assault[p, f]
+
+
+@part
 def wear(
     places: Ints, assault: Floats, urge: Floats, calm: Floats, engaged: Floats,
     loss_per_hour: float, gain_per_hour: float, step_h: float, readiness: Floats,
@@ -267,10 +310,8 @@ def form_up(
     lane: Ints, step: int, decision: int, k0: np.uint64, k1: np.uint64,
 ) -> bool:  # fmt: skip
     """Let the groups of every force add up to who is there; return False, and do nothing, where one has no room."""
-    for n in range(places.size):
-        for f in range(strength.shape[1]):
-            if fighters[places[n], f] + volunteers[places[n], f] > room[n, f]:
-                return False
+    if not has_room(places, fighters, volunteers, room):
+        return False
     for n in range(places.size):
         for f in range(strength.shape[1]):
             there = fighters[places[n], f] + volunteers[places[n], f]
@@ -279,6 +320,16 @@ def form_up(
                     sizes[first[n, f] :], count[n, f], there, lane[n, f], step, decision, k0, k1
                 )
                 strength[n, f] = there
+    return True
+
+
+@part
+def has_room(places: Ints, fighters: Ints, volunteers: Ints, room: Ints) -> bool:
+    """Say whether each force (P, F) could break up into single fighters in its room (N, F)."""
+    for n in range(places.size):
+        for f in range(room.shape[1]):
+            if fighters[places[n], f] + volunteers[places[n], f] > room[n, f]:
+                return False
     return True
 
 
