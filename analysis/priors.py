@@ -40,7 +40,13 @@ class Prior:
 BATTLE = (
     Prior("engagement.initiations_per_hour", 0.01, 0.04, "twice as many engagements or half as many", log=True),
     Prior("engagement.readiness_loss_per_hour", 0.04, 0.20, "an assault is spent in five hours to a day", log=True),
-    Prior("engagement.readiness_gain_per_hour", 0.007, 0.04, "and is ready again after one to six days", log=True),
+    Prior(
+        "engagement.readiness_gain_per_hour",
+        0.014,
+        0.03,
+        "and is ready again after a day and a half to three",
+        log=True,
+    ),
     Prior("engagement.break_off_readiness", 0.2, 0.45, "an attacker is spent with a fifth to nearly half left"),
     Prior("engagement.resume_readiness", 0.55, 0.85, "and goes on when hardly or well rested"),
     Prior("engagement.shatter_share", 0.015, 0.15, "three times as often or as seldom", log=True),

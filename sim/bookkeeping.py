@@ -193,8 +193,10 @@ class Bookkeeper:
             return
         for place in np.flatnonzero((before != theatre.pausing).any(axis=1) & (theatre.assault > 0).any(axis=1)):
             here = self.file.places[theatre.places[place]].name
-            does = "pauses, its forces worn" if theatre.pausing[place].any() else "is pressed again, its forces rested"
-            self.record.happened.append((step, "assault", f"The assault on {here} {does}"))
+            if theatre.pausing[place].any():
+                self.record.happened.append((step, "pause", f"The assault on {here} pauses: its forces are worn"))
+            else:
+                self.record.happened.append((step, "push", f"The assault on {here} is pressed again"))
 
     # --- at the end of the hour ---------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import sim
+from analysis import observations
 
 TWO_DAYS_IN = 16.0  # days of the run that hold the first two days of the battle
 
@@ -64,3 +65,12 @@ def test_tripoli_is_quieter_without_the_offensive_on_the_same_seeds() -> None:
 def test_battle_and_spillover_are_of_the_reported_order_over_twenty_seeds(what: str) -> None:
     low, high = RANGES[what]
     assert low <= medians(range(1, 21))[what] <= high
+
+
+def test_days_of_the_battle_are_alike_or_its_pauses_are_not_told() -> None:
+    """Days in which the assault rests have a third of the dead of the others at most; the run says when it does."""
+    result = sim.run("qusayr-2013", seed=1, days=30.0, threads=1)
+    told = [event for event in result.events["event"] if event in ("pause", "push")]
+    assert len(told) > 4 and told == (["pause", "push"] * len(told))[: len(told)], "one after the other"
+    killed = np.array(observations.of_the_battle(result)["killed"])[14:30]
+    assert np.quantile(killed, 0.2) < 0.33 * np.quantile(killed, 0.8)
