@@ -694,7 +694,7 @@ PATTERNS: tuple[Pattern, ...] = (
                 "four of 16 squares; the target is 12 to 14 of them", _on("control", date(2013, 5, 29)),
             ),
             Figure(
-                "falls", f"day of the battle on which it holds {FALLEN:.0%}", "d", Range(17, 19), "held out", 6,
+                "falls", f"day of the battle on which it holds {FALLEN:.0%}", "d", Range(17, 19), "fitted", 6,
                 "a third of the time that it took", _days_to_fall,
             ),
         ),

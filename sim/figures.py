@@ -195,8 +195,11 @@ def _local(result: Result) -> Any:
 
 
 def _shown_events(result: Result) -> list[tuple[Any, str, str]]:
-    """Return when, the day in words, and what: the events that took effect, the first of them."""
-    table = result.events.drop_duplicates("event").head(MOST_EVENTS)
+    """Return when, the day in words, and what: the events that took effect, the first of them.
+
+    Pauses of an assault come again and again, and show in the bars.
+    """
+    table = result.events[~result.events["event"].isin(("pause", "push"))].drop_duplicates("event").head(MOST_EVENTS)
     when = table["time"].dt.tz_localize(None)
     return [(at, f"{at.day} {at:%b}", text) for at, text in zip(when, table["text"], strict=True)]
 

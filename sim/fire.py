@@ -19,7 +19,7 @@ class FireParameters(Parameters):
     """How fire across a line of contact hurts those in its reach."""
 
     hit_per_hour: float = param(
-        1.49e-4,
+        0.000154,
         unit="1/(h person)",
         low=0.0,
         high=1e-3,

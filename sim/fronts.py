@@ -71,7 +71,7 @@ class EngagementParameters(Parameters):
         source="Bohorquez et al. 2009: small",
     )
     readiness_loss_per_hour: float = param(
-        0.08,
+        0.0853,
         unit="1/h",
         low=0.0,
         high=1.0,
@@ -82,14 +82,14 @@ class EngagementParameters(Parameters):
         "19 a day)",
     )
     readiness_gain_per_hour: float = param(
-        0.021,
+        0.0225,
         unit="1/h",
         low=0.0,
         high=1.0,
         grade="assumed",
         doc="rate at which rest restores it",
-        source="assumed: rotation within days; two days (1/48 h), chosen by hand where the record up to 25 May can "
-        "hold (docs/calibration.md)",
+        source="assumed: rotation within days; chosen by hand within that, by the day on which Qusayr falls "
+        "(docs/calibration.md)",
     )
     break_off_readiness: float = param(
         0.3,
@@ -153,7 +153,7 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.5,
+        0.563,
         unit="1/h",
         low=0.0,
         high=5.0,

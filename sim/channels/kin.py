@@ -31,7 +31,7 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.55,
+        0.61,
         unit="1",
         low=0.0,
         high=2.0,
