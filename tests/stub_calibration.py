@@ -11,8 +11,10 @@ from math import inf, isfinite, nan
 
 import numpy as np
 
+from analysis import inference
 from analysis.calibration import MODULES, SCENARIOS, Job, Module, Work
 from analysis.patterns import Figure
+from sim import posterior
 from sim.scenario import Scenario
 
 TRUTH = (0.3, 0.6, 0.45, 0.7, 0.4, 0.55, 0.35, 0.65, 0.5, 0.4)
@@ -41,7 +43,7 @@ class Toy(Work):
         if (job.module, job.number) == self.fail_at:
             raise ItDoesNotAddUp("it does not add up")
         module = next(module for module in MODULES if module.name == job.module)
-        shares = shares_of(module, job.values)
+        shares = shares_of(self, module, job.values)
         luck = np.random.default_rng(job.number).normal(0.0, LUCK, len(shares))
         names = [figure.name for figure in module.targets.figures]
         apart = SLOPE * (shares[: len(names)] - np.array(TRUTH[: len(names)])) + luck[: len(names)]
@@ -49,10 +51,15 @@ class Toy(Work):
         return figures | ({names[-1]: nan} if shares[0] > NEVER else {})
 
 
-def shares_of(module: Module, values: dict[str, float]) -> np.ndarray:
-    """Return the module's own parameters as shares of the way through their priors; the middle where not told."""
-    told = [(prior, values.get(prior.path)) for prior in module.priors]
-    return np.array([0.5 if value is None else float(prior.share(np.float64(value))) for prior, value in told])
+def shares_of(work: Work, module: Module, values: dict[str, float]) -> np.ndarray:
+    """Return the module's own parameters as shares of the way through their priors; the defaults where not told.
+
+    The middle where the scenario has none, as in the search for the centre.
+    """
+    defaults = {path: one.value for path, one in posterior.declared(work.stories.values()).items()}
+    told = [(prior, (defaults | values).get(prior.path)) for prior in module.priors]
+    shares = np.array([0.5 if value is None else float(prior.share(np.float64(value))) for prior, value in told])
+    return np.clip(shares, inference.EDGE, 1.0 - inference.EDGE)
 
 
 def middle(figure: Figure) -> float:
