@@ -422,9 +422,7 @@ def test_a_figure_that_is_not_labelled_fitted_is_used() -> None:
     assert len(used) == len(set(used))
     assert {labels[name] for name in used} == {"fitted"}
     fitted = {f.name for p in PATTERNS for f in p.figures if f.label == "fitted"}
-    assert fitted - set(used) == {"falls"}, (
-        "the day of the fall is fitted by hand; no other is left out"
-    )
+    assert fitted - set(used) == {"falls"}, "the day of the fall is fitted by hand; no other is left out"
 
 
 def test_a_module_runs_what_its_figures_do_not_need_or_not_what_they_do() -> None:
