@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
@@ -40,12 +41,13 @@ from analysis.attribution_report import FORMAT, as_dict, told
 from analysis.attribution_samples import inseparable, samples_of
 from analysis.identity import model_version
 from analysis.keeping import Lines
-from analysis.options import AsJson, Quiet, Workers
+from analysis.locks import LOCK, locked
+from analysis.options import AsJson, Quiet, Workers, conclude
 from analysis.outcomes import MEASURES, SUMS, Key, asked_for, observed
 from analysis.shapley import Estimate, along_orders, estimate, merged, shapley
 from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
+from sim.console import FAILED, INTERRUPTED, TERMINATED, Refused, complain, counting, stoppable
 from sim.posterior import Sample
 from sim.runs import resume, run
 from sim.scenario import Scenario, assignments
@@ -348,20 +350,27 @@ class Attribution:
 # --- running -----------------------------------------------------------------------------------------------------
 
 
-class Journal:
-    """The pairs that were run, kept in a file where there is a folder."""
+class Journal(AbstractContextManager["Journal"]):
+    """The pairs that were run, kept in a file where there is a folder; nobody else writes it until it is left."""
 
     def __init__(self, question: Question, folder: Path | None) -> None:
         self.done: dict[Job, Seen] = {}
+        self.held = ExitStack()
         self.file = None if folder is None else Lines(folder / RUNS_FILE)
         if self.file is None or folder is None:
             return
-        there = self.file.path.exists()
-        keeping.claim(folder, "an attribution", ours=there)
-        if there:
-            self._read(self.file, question.head())
-        else:
-            self.file.begin(question.head())
+        keeping.claim(folder, "an attribution", ours=self.file.path.exists())
+        with ExitStack() as held:
+            held.enter_context(locked(folder / LOCK))
+            if self.file.path.exists():
+                self._read(self.file, question.head())
+            else:
+                self.file.begin(question.head())
+            self.held = held.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        """Let others write."""
+        self.held.close()
 
     def _read(self, file: Lines, head: dict[str, Any]) -> None:
         first, *entries = file.read() or [{}]
@@ -391,18 +400,19 @@ def attributed(
     quiet: bool = True,
 ) -> Attribution:
     """Run what is not on file yet, and return how the effect splits."""
-    journal, work = Journal(question, folder), Work(question, model_version())
-    missing = [job for job in question.jobs() if job not in journal.done]
-    if announce is not None:
-        announce(_cost(question, len(missing), _seconds_a_pair(work, missing, journal), workers))
-        missing = [job for job in missing if job not in journal.done]
-    found = Collected[Seen]()
-    with counting(len(missing), "pairs", quiet) as progress:
-        outcomes = each(work, missing, workers=workers)
-        found.take(outcomes, progress, keep=lambda number, seen: journal.add(missing[number], seen))
-    if failed := found.failed(lambda number: str(missing[number])):
-        kept = "" if folder is None else f"; the rest is kept in {folder}"
-        raise RuntimeError(f"{len(failed)} pairs failed, the first: {failed[0]}{kept}")
+    work = Work(question, model_version())
+    with Journal(question, folder) as journal:
+        missing = [job for job in question.jobs() if job not in journal.done]
+        if announce is not None:
+            announce(_cost(question, len(missing), _seconds_a_pair(work, missing, journal), workers))
+            missing = [job for job in missing if job not in journal.done]
+        found = Collected[Seen]()
+        with counting(len(missing), "pairs", quiet) as progress:
+            outcomes = each(work, missing, workers=workers)
+            found.take(outcomes, progress, keep=lambda number, seen: journal.add(missing[number], seen))
+        if failed := found.failed(lambda number: str(missing[number])):
+            kept = "" if folder is None else f"; the rest is kept in {folder}"
+            raise RuntimeError(f"{len(failed)} pairs failed, the first: {failed[0]}{kept}")
     shape = (len(question.samples), question.seeds, len(question.sets), len(question.keys))
     having, lacking = (
         np.array([getattr(journal.done[job], world) for job in question.jobs()], np.float64).reshape(shape)
@@ -499,12 +509,8 @@ def attribute(
         except RuntimeError as error:
             complain(str(error))
             raise typer.Exit(FAILED) from None
-    typer.echo(json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found))
-    if out is not None:
-        keep(found, out)
-        if not quiet:
-            complain(f"kept in {out}")
-    raise typer.Exit(DONE)
+    text = json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found)
+    raise typer.Exit(conclude(text, (), out, partial(keep, found), quiet))
 
 
 def _as_many_as_fit(channels: int, seeds: int) -> int:

@@ -1,4 +1,4 @@
-"""How the runs of a store lie on disk: batches that never change, journals, and the locks of those who write.
+"""How the runs of a store lie on disk: batches that never change, and journals.
 
 What is kept, and when, is told in `analysis.store`.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
-import socket
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,52 +91,6 @@ def or_full(folder: Path) -> Iterator[None]:
 def as_text(value: Any) -> str:
     """Return what is written of a value, as JSON."""
     return json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n"
-
-
-# --- the lock ------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
-    """Hold a file as long as this process lives; where another one does, raise StoreError, or wait."""
-    with path.open("a+", encoding="utf-8") as stream:
-        if not _take(stream.fileno(), shared, wait):
-            stream.seek(0)
-            holder = stream.read().strip() or "another process"
-            raise StoreError(f"{path.parent}: {holder} is writing there; wait until it ends, or choose another folder")
-        stream.truncate(0)
-        if not shared:
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            stream.flush()
-        yield
-
-
-def _take(handle: int, shared: bool, wait: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return shared or _take_on_windows(handle, wait)
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        # On a file system without locks: one folder a shard, and `spillover results --merge`.
-        return error.errno in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
-    return True
-
-
-def _take_on_windows(handle: int, wait: bool) -> bool:
-    """Lock a byte far beyond the text, since what is locked there cannot even be read."""
-    import msvcrt
-
-    windows: Any = msvcrt
-    os.lseek(handle, 2**30, os.SEEK_SET)
-    try:
-        windows.locking(handle, windows.LK_LOCK if wait else windows.LK_NBLCK, 1)
-    except OSError:
-        return False
-    finally:
-        os.lseek(handle, 0, os.SEEK_SET)
-    return True
 
 
 # --- batches -------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property, partial
@@ -45,6 +45,7 @@ from analysis.emulator import Emulator, promising
 from analysis.identity import model_version
 from analysis.inference import Posterior, Proposal, Recovery
 from analysis.keeping import Lines
+from analysis.locks import LOCK, locked
 from analysis.patterns import HOLDS, PATTERNS, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
 from analysis.workers import Failure, each, gathered, whole
@@ -310,19 +311,25 @@ class Waves:
 # --- kept on disk --------------------------------------------------------------------------------------
 
 
-class Journal:
-    """The file of draws: a head, and a line for each draw that was run."""
+class Journal(AbstractContextManager["Journal"]):
+    """The file of draws: a head, and a line for each draw that was run. Nobody else writes it until it is left."""
 
     def __init__(self, folder: Path, head: dict[str, Any]) -> None:
         self.path, self.head = folder / DRAWS_FILE, head
         self.file = Lines(self.path)
         self.done: dict[tuple[str, int], dict[str, float | None]] = {}
-        there = self.path.exists()
-        keeping.claim(folder, "a calibration", ours=there)
-        if there:
-            self._read()
-        else:
-            self.file.begin(head)
+        keeping.claim(folder, "a calibration", ours=self.path.exists())
+        with ExitStack() as held:
+            held.enter_context(locked(folder / LOCK))
+            if self.path.exists():
+                self._read()
+            else:
+                self.file.begin(head)
+            self.held = held.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        """Let others write."""
+        self.held.close()
 
     def _read(self) -> None:
         entries = self.file.read()
@@ -701,19 +708,19 @@ def calibrate(
     if keep > draws * waves:
         raise Refused(f"--keep {keep}: a module has only {draws * waves} draws")
     work, settings = Work.of(days), Settings(draws, waves, keep, seed)
-    journal, total = Journal(out, settings.as_dict(work)), draws * waves * sum(module.times for module in MODULES)
-    complain(
-        f"{total:,} runs of {len(MODULES)} modules, {len(journal.done):,} of them on file; then {6 * checks} checks."
-    )
-    began = monotonic()
-    with stoppable() as stopped, counting(total, "draws") as progress:
-        try:
-            modules = through(settings, work, journal, workers, progress)
-            made = report(settings, modules, work, journal, samples, checks, workers)
-        except KeyboardInterrupt:
-            complain(f"stopped; {len(journal.done)} of {total} draws are kept in {out}, and the same command goes on")
-            raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
-    kept_as(made, out, figures)
+    total, began = draws * waves * sum(module.times for module in MODULES), monotonic()
+    with Journal(out, settings.as_dict(work)) as journal:
+        there = f"{total:,} runs of {len(MODULES)} modules, {len(journal.done):,} of them on file"
+        complain(f"{there}; then {6 * checks} checks.")
+        with stoppable() as stopped, counting(total, "draws") as progress:
+            try:
+                modules = through(settings, work, journal, workers, progress)
+                made = report(settings, modules, work, journal, samples, checks, workers)
+            except KeyboardInterrupt:
+                kept = f"{len(journal.done)} of {total} draws are kept in {out}"
+                complain(f"stopped; {kept}, and the same command goes on")
+                raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
+        kept_as(made, out, figures)
     complain(f"{(monotonic() - began) / 60.0:.1f} minutes; kept in {out}")
     typer.echo(json.dumps(made.as_dict(), ensure_ascii=False) if as_json else made.told())
     raise typer.Exit(DONE)

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from analysis import keeping
 from analysis.counterfactual_report import FORMAT, as_dict, every_pair, told
 from analysis.numbers import or_none
-from analysis.options import AsJson, Quiet, Workers
+from analysis.options import AsJson, Quiet, Workers, conclude
 from analysis.outcomes import MEASURES, Key, Observed, asked_for, covers, observed, places_of
 from analysis.paired import (
     FEWEST_FOR_BOOTSTRAP,
@@ -49,7 +49,7 @@ from analysis.paired import (
 )
 from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, stoppable
+from sim.console import INTERRUPTED, TERMINATED, Refused, Show, complain, counting, stoppable
 from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario, assignments
@@ -389,13 +389,8 @@ def compare(
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
     if cut:
         complain(f"interrupted: {len(found.pairs):,} of {seeds:,} pairs")
-    typer.echo(json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found))
-    for failure in found.failed:
-        complain(f"failed: {failure}")
-    if out is not None:
-        keep(found, out)
-        if not quiet:
-            complain(f"kept in {out}")
+    text = json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found)
+    code = conclude(text, found.failed, out, partial(keep, found), quiet)
     if cut:
         raise typer.Exit(TERMINATED if stopped else INTERRUPTED)
-    raise typer.Exit(FAILED if found.failed else DONE)
+    raise typer.Exit(code)

@@ -16,15 +16,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from analysis.locks import LOCK
 from sim.console import Refused, drawing
 from sim.keeping import put, sync, together, unfinished, write
 
 
 def claim(folder: Path, what: str, ours: bool, files: Collection[str] | None = None) -> None:
-    """Make sure that something can be kept in a folder; refuse one with anything else in it than `files`, if told."""
+    """Make sure that something can be kept in a folder; refuse one with anything else in it than `files`, if told.
+
+    What a stopped command left half-written does not count, nor a lock that nothing came of.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        inside = {path.name for path in folder.iterdir() if not unfinished(path)}
+        inside = {path.name for path in folder.iterdir() if not unfinished(path)} - {LOCK}
     except OSError as error:
         raise Refused(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
     strange = files is not None and not inside <= set(files)

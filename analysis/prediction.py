@@ -28,7 +28,7 @@ from analysis import baselines, keeping, observed
 from analysis.baselines import BASELINES, Record
 from analysis.observations import WHOLE_DAY_H
 from analysis.observed import Observed
-from analysis.options import AsJson, Quiet, Samples, Workers
+from analysis.options import AsJson, Quiet, Samples, Workers, conclude
 from analysis.prediction_report import FORMAT, as_dict, daily, told
 from analysis.prediction_scores import (
     Dates,
@@ -42,7 +42,7 @@ from analysis.prediction_scores import (
 )  # fmt: skip
 from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, nearest, stoppable
+from sim.console import INTERRUPTED, TERMINATED, Refused, Show, complain, counting, nearest, stoppable
 from sim.measures import casualties_by_day
 from sim.posterior import Sample
 from sim.runs import Result, run
@@ -383,14 +383,8 @@ def predict(
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
-    typer.echo(json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found))
-    for failure in found.failed:
-        complain(f"failed: {failure}")
-    if out is not None:
-        keep(found, out)
-        if not quiet:
-            complain(f"kept in {out}")
-    raise typer.Exit(FAILED if found.failed else DONE)
+    text = json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found)
+    raise typer.Exit(conclude(text, found.failed, out, partial(keep, found), quiet))
 
 
 # --- keeping -------------------------------------------------------------------------------------------

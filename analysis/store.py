@@ -52,7 +52,6 @@ from analysis.batches import (
     batches_of,
     connected,
     every_row_of,
-    locked,
     names_in,
     or_full,
     put_aside,
@@ -61,6 +60,7 @@ from analysis.batches import (
     quoted,
 )  # fmt: skip
 from analysis.identity import Identity
+from analysis.locks import locked
 from sim.keeping import placed, put, sha256, sync, unfinished
 
 if TYPE_CHECKING:

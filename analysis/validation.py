@@ -26,12 +26,12 @@ import typer
 
 from analysis import keeping, observations
 from analysis.observations import Seen
-from analysis.options import AsJson, Quiet, Samples, Workers
+from analysis.options import AsJson, Quiet, Samples, Workers, conclude
 from analysis.patterns import AFTER, Family, Judged, Runs, judged, together
 from analysis.validation_report import FORMAT, as_dict, told
 from analysis.workers import Collected, each, whole
 from sim import posterior
-from sim.console import DONE, FAILED, INTERRUPTED, TERMINATED, Refused, Show, complain, counting, stoppable
+from sim.console import INTERRUPTED, TERMINATED, Refused, Show, complain, counting, stoppable
 from sim.posterior import Sample
 from sim.runs import Result, run
 from sim.scenario import Scenario
@@ -262,14 +262,8 @@ def validate(
                 if out is not None:
                     out.rmdir()  # made for this, and empty unless it held a validation before
             raise typer.Exit(TERMINATED if stopped else INTERRUPTED) from None
-    typer.echo(json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found))
-    for failure in found.failed:
-        complain(f"failed: {failure}")
-    if out is not None:
-        keep(found, out)
-        if not quiet:
-            complain(f"kept in {out}")
-    raise typer.Exit(FAILED if found.failed else DONE)
+    text = json.dumps(as_dict(found), ensure_ascii=False) if as_json else told(found)
+    raise typer.Exit(conclude(text, found.failed, out, partial(keep, found), quiet))
 
 
 # --- keeping -------------------------------------------------------------------------------------------

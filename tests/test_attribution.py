@@ -15,6 +15,7 @@ import analysis.attribution as of
 from analysis.attribution import Attribution, Journal, Question, asked, attribute, attributed, channels_on
 from analysis.attribution_report import as_dict, told
 from analysis.attribution_samples import OF_PRIORS, OWN_VALUES, draws_of_priors, inseparable
+from analysis.locks import Busy
 from analysis.outcomes import Key
 from analysis.priors import PRIORS
 from analysis.shapley import along_orders, estimate, merged, shapley
@@ -296,7 +297,7 @@ def test_a_run_that_was_stopped_begins_anew(tmp_path: Path) -> None:
     assert "8 sets of 3 channels × 2 seeds × 1 draws of the parameters = 16 pairs of runs" in first.stderr
     assert "minutes with 1 workers" in first.stderr
     names = {"runs.jsonl", "table.txt", "attribution.json", "waterfall-wounded.hill.png", "waterfall-wounded.hill.svg"}
-    assert {path.name for path in out.iterdir()} == names
+    assert {path.name for path in out.iterdir()} == {*names, ".lock"}
     lines = (out / "runs.jsonl").read_text().split("\n")
     (out / "runs.jsonl").write_text("\n".join(lines[:9]) + "\n" + lines[9][:20])
     again = called(*ARGUMENTS, *SETS, "--out", str(out), "--json")
@@ -310,10 +311,18 @@ def test_a_run_that_was_stopped_begins_anew(tmp_path: Path) -> None:
 
 
 def test_runs_of_another_version_are_counted_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Journal(question(), tmp_path / "out")
+    with Journal(question(), tmp_path / "out"):
+        pass
     monkeypatch.setattr(of, "model_version", lambda: "spillover 9")
     with pytest.raises(Refused, match=r"model spillover.*, not spillover 9"):
         Journal(question(), tmp_path / "out")
+
+
+def test_two_attributions_write_in_one_folder(tmp_path: Path) -> None:
+    with Journal(question(), tmp_path / "out"), pytest.raises(Busy, match="is writing there"):
+        Journal(question(), tmp_path / "out")
+    with Journal(question(), tmp_path / "out"):
+        pass
 
 
 def test_ctrl_c_loses_the_pairs_that_were_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

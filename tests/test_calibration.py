@@ -35,6 +35,7 @@ from analysis.calibration import (
     through,
     verdict,
 )
+from analysis.locks import LOCK, Busy
 from analysis.patterns import PATTERNS, Range
 from analysis.priors import PRIORS, drawn
 from sim import posterior
@@ -80,7 +81,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]
 
 
 def texts(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()) if path.name != LOCK}
 
 
 def lines(folder: Path) -> list[Any]:
@@ -490,6 +491,14 @@ def test_a_prior_is_not_flat_in_its_parameter_or_its_logarithm() -> None:
     assert drawn(np.full((1, len(PRIORS)), 0.5))[0]["mobilisation.threshold"] == pytest.approx(0.775)
 
 
+def test_two_calibrations_write_in_one_folder(tmp_path: Path) -> None:
+    head = Settings(8, 1, 8, 1).as_dict(Work.of(1.0))
+    with Journal(tmp_path / "out", head), pytest.raises(Busy, match="is writing there"):
+        Journal(tmp_path / "out", head)
+    with Journal(tmp_path / "out", head):
+        pass
+
+
 # --- the real model ------------------------------------------------------------------------------------
 
 
@@ -515,7 +524,7 @@ def test_a_draw_is_not_run_or_reads_what_is_held_out(tmp_path: Path, monkeypatch
     assert isnan(fought["rebels_week"])  # the week is not over
     assert told["tripoli"].pop("tripoli_killed") >= 0 and told["tripoli"].pop("tripoli_wounded") >= 0
     assert all(isnan(value) for value in told["tripoli"].values())  # the years are not over
-    weak = {**values, "factions.government.firepower": 0.2, "engagement.initiations_per_hour": 0.01}
+    weak = {**values, "factions.government.firepower": 0.2, "factions.rebels.firepower": 0.04}
     assert work(Job("battle", 1, weak))["first_day"] < fought["first_day"]
 
 

@@ -17,6 +17,7 @@ import analysis
 from analysis import store as stores
 from analysis.batches import StoreError, StoreFull, packed
 from analysis.identity import NOT_COMPUTING, Identity, model_version, run_id, sources_hash
+from analysis.locks import Busy
 from analysis.store import Done, Failed, Writer, merge, open_store, writing
 from sim import runs
 
@@ -437,9 +438,9 @@ def held(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.
 
 
 def test_two_write_at_once(tmp_path: Path, held: subprocess.Popen[str]) -> None:
-    with pytest.raises(StoreError, match=f"process {held.pid} on .* is writing there"), writing(tmp_path / "s"):
+    with pytest.raises(Busy, match=f"process {held.pid} on .* is writing there"), writing(tmp_path / "s"):
         pass
-    with pytest.raises(StoreError, match="is writing there"), writing(tmp_path / "s", (2, 2)):
+    with pytest.raises(Busy, match="is writing there"), writing(tmp_path / "s", (2, 2)):
         pass
 
 
@@ -454,9 +455,9 @@ def test_a_lock_outlives_its_holder(tmp_path: Path, held: subprocess.Popen[str])
 def test_shards_keep_each_other_out(tmp_path: Path, held: subprocess.Popen[str]) -> None:
     with writing(tmp_path / "s", (2, 2)):
         pass
-    with pytest.raises(StoreError, match="is writing there"), writing(tmp_path / "s", (1, 2)):
+    with pytest.raises(Busy, match="is writing there"), writing(tmp_path / "s", (1, 2)):
         pass
-    with pytest.raises(StoreError, match="is writing there"), writing(tmp_path / "s"):
+    with pytest.raises(Busy, match="is writing there"), writing(tmp_path / "s"):
         pass
 
 
