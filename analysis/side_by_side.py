@@ -8,13 +8,16 @@ the sizes of its events, those are taken, and where it tells neither, the deaths
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import tails, timing
 from analysis.observed import Observed, waits
 from analysis.workers import whole
 from sim.console import Refused, nearest
@@ -29,6 +32,7 @@ INTERVAL = 0.8
 """Of the runs, how many the simulated interval holds."""
 LOW, HIGH = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
 MOST_DYADS = 6  # told and drawn
+WIDTH = 100  # of what is told
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Pair:
     statistics: pd.DataFrame
     killed_range: tuple[float, float]
     by_rounds: bool
+    tail: tails.Told | None
+    """Of the sizes observed; None where they have no tail."""
 
 
 def compared(
@@ -148,6 +154,7 @@ def _pair(runs: Sequence[Seen], record: Observed, here: str, there: str, quiet: 
         statistics=_statistics(observed, simulated, (low, high), known.by_rounds),
         killed_range=(low, high),
         by_rounds=known.by_rounds,
+        tail=None if known.by_rounds else _tail(sizes),
     )
 
 
@@ -202,18 +209,26 @@ def _most(values: Any) -> float:
     return float(known.max()) if len(known) else float("nan")
 
 
-def dispersion(killed: pd.Series) -> float:
-    """Return the variance of a daily count over its mean: 1 for independent deaths, more for clustered ones."""
-    mean = killed.mean()
-    return float(killed.var() / mean) if mean > 0 and killed.count() > 1 else float("nan")
+def wounded_to_killed(rounds: pd.DataFrame) -> float:
+    """Return the wounded for each killed, over the rounds of which the wounded are told."""
+    known = rounds[rounds["wounded"].notna()]
+    killed, wounded = known["killed"].sum(), known["wounded"].sum()
+    return float(wounded / killed) if killed and wounded else float("nan")
 
 
-def carry_over(killed: pd.Series) -> float:
-    """Return the correlation of a day's killed with those of the day before, where both are known."""
-    pairs = pd.DataFrame({"day": killed, "before": killed.shift()}).dropna()
-    if len(pairs) < 3 or (pairs.std() == 0).any():
+def tail_exponent(sizes: Float) -> float:
+    """Return the exponent of the tail of event sizes, from where a power law fits best; NaN where there is no tail."""
+    try:
+        return tails.fit(sizes).alpha
+    except ValueError:  # too few, or estimates that are no whole numbers
         return float("nan")
-    return float(np.corrcoef(pairs["day"], pairs["before"])[0, 1])
+
+
+def _tail(sizes: Float) -> tails.Told | None:
+    try:
+        return tails.told(sizes, np.random.default_rng(0))
+    except ValueError:
+        return None
 
 
 def gaps(series: Series) -> Float:
@@ -227,12 +242,13 @@ OF_DAYS: tuple[Statistic, ...] = (
     ("killed in all", "people", lambda s: float(s.killed.sum())),
     ("killed a day", "people/d", lambda s: _mean(s.killed)),
     ("most killed on a day", "people", lambda s: _most(s.killed)),
-    ("variance over mean of killed a day", "1", lambda s: dispersion(s.killed)),
-    ("correlation with the day before", "1", lambda s: carry_over(s.killed)),
+    ("variance over mean of killed a day", "1", lambda s: timing.fano(s.killed.dropna())),
+    ("correlation with the day before", "1", lambda s: timing.autocorrelation(s.killed)),
     ("events", "1", lambda s: float(len(s.sizes))),
     ("killed in an event, mean", "people", lambda s: _mean(s.sizes)),
     ("killed in an event, median", "people", lambda s: _median(s.sizes)),
     ("killed in an event, most", "people", lambda s: _most(s.sizes)),
+    ("exponent of the tail of events", "1", lambda s: tail_exponent(s.sizes)),
 )
 OF_ROUNDS: tuple[Statistic, ...] = (
     ("killed in all", "people", lambda s: float(s.rounds["killed"].sum())),
@@ -242,9 +258,12 @@ OF_BOTH: tuple[Statistic, ...] = (
     ("share of days with fighting", "1", lambda s: _mean(s.fighting)),
     ("wait between days of fighting, mean", "d", lambda s: _mean(gaps(s))),
     ("wait between days of fighting, longest", "d", lambda s: _most(gaps(s))),
+    ("burstiness of these waits", "1", lambda s: timing.burstiness(gaps(s))),
+    ("correlation of a wait with the next", "1", lambda s: timing.memory(gaps(s))),
     ("rounds", "1", lambda s: float(len(s.rounds))),
     ("length of a round, median", "d", lambda s: _median(s.rounds["days"])),
     ("gap between rounds, mean", "d", lambda s: _mean(s.rounds["gap"])),
+    ("wounded for each killed", "1", lambda s: wounded_to_killed(s.rounds)),
 )
 """Where nobody was wounded by the record's account, fighting is a day with a death, on both sides."""
 
@@ -255,25 +274,25 @@ def _statistics(
     """Return each statistic as observed, with the simulated median and interval."""
     rows = []
     for name, unit, of in (*(OF_ROUNDS if by_rounds else OF_DAYS), *OF_BOTH):
-        known, drawn = of(observed), np.array([of(one) for one in simulated])
-        drawn = drawn[~np.isnan(drawn)]
-        low, middle, high = np.quantile(drawn, [LOW, 0.5, HIGH]) if len(drawn) else [np.nan] * 3
+        known = of(observed)
         ends = killed_range if name == "killed in all" else (known, known)
-        rows.append(
-            {
-                "statistic": name,
-                "unit": unit,
-                "observed": known,
-                "observed_low": ends[0],
-                "observed_high": ends[1],
-                "simulated": middle,
-                "simulated_low": low,
-                "simulated_high": high,
-                "runs": len(drawn),
-                "observed_is": _verdict(ends, low, high),
-            }
-        )
+        what = {"statistic": name, "unit": unit, "observed": known, "observed_low": ends[0], "observed_high": ends[1]}
+        rows.append(what | _spread([of(one) for one in simulated], ends))
     return pd.DataFrame(rows)
+
+
+def _spread(simulated: Sequence[float], observed: tuple[float, float]) -> dict[str, Any]:
+    """Return the median and interval of the runs that have a statistic, and where the observed range lies."""
+    drawn = np.array(simulated, dtype=float)
+    drawn = drawn[~np.isnan(drawn)]
+    low, middle, high = np.quantile(drawn, [LOW, 0.5, HIGH]) if len(drawn) else [np.nan] * 3
+    return {
+        "simulated": middle,
+        "simulated_low": low,
+        "simulated_high": high,
+        "runs": len(drawn),
+        "observed_is": _verdict(observed, low, high),
+    }
 
 
 def _verdict(observed: tuple[float, float], low: float, high: float) -> str:
@@ -281,6 +300,22 @@ def _verdict(observed: tuple[float, float], low: float, high: float) -> str:
     if np.isnan([*observed, low, high]).any():
         return "not known"
     return "above" if observed[0] > high else "below" if observed[1] < low else "inside"
+
+
+def between(pairs: Sequence[Pair]) -> pd.DataFrame:
+    """Return the correlation of killed a day at two places on the same days, for each two of which both are told."""
+    rows = []
+    for one, other in combinations(pairs, 2):
+        known = timing.correlation(*_same_days(one.observed, other.observed))
+        drawn = [timing.correlation(*_same_days(*both)) for both in zip(one.simulated, other.simulated, strict=True)]
+        rows.append({"first": one.place, "second": other.place, "observed": known} | _spread(drawn, (known, known)))
+    columns = ["first", "second", "observed", "simulated", "simulated_low", "simulated_high", "runs", "observed_is"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _same_days(one: Series, other: Series) -> tuple[Float, Float]:
+    both = pd.concat([one.killed, other.killed], axis=1).to_numpy(dtype=float)
+    return both[:, 0], both[:, 1]
 
 
 def _dyads(runs: Sequence[Seen], known: Observed, place: str, fighting: pd.Series) -> pd.DataFrame:
@@ -306,7 +341,11 @@ def _dyads(runs: Sequence[Seen], known: Observed, place: str, fighting: pd.Serie
 
 def as_dict(pairs: list[Pair], about: dict[str, Any]) -> dict[str, Any]:
     """Return the comparison for a program; what is not known is null."""
-    return about | {"interval": INTERVAL, "places": {pair.place: _place_dict(pair) for pair in pairs}}
+    return about | {
+        "interval": INTERVAL,
+        "places": {pair.place: _place_dict(pair) for pair in pairs},
+        "between": _records(between(pairs)),
+    }
 
 
 def _place_dict(pair: Pair) -> dict[str, Any]:
@@ -320,6 +359,7 @@ def _place_dict(pair: Pair) -> dict[str, Any]:
         "days_without_data": int(days.isna().sum()),
         "an_event_is": pair.basis,
         "statistics": _records(pair.statistics),
+        "tail": None if pair.tail is None else asdict(pair.tail),
         "dyads": _records(pair.dyads),
         "daily": {
             "date": [f"{day:%Y-%m-%d}" for day in days.index],
@@ -344,7 +384,23 @@ def _plain(values: Any) -> list[float | None]:
 
 def told(pairs: list[Pair]) -> str:
     """Return the comparison as tables for a person."""
-    return "\n\n".join(_told(pair) for pair in pairs)
+    return "\n\n".join([*(_told(pair) for pair in pairs), *_told_between(between(pairs))])
+
+
+def _told_between(table: pd.DataFrame) -> list[str]:
+    known = table[table["runs"] > 0]
+    lines = [
+        f"  {shortened(f'{row.first} and {row.second}'):40} {_figure(row.observed):>18} {_simulated_figures(row)}"
+        f"  {row.observed_is}"
+        for row in known.itertuples()
+    ]
+    return ["\n".join(["correlation of killed a day between places, same day", *lines])] if lines else []
+
+
+def _simulated_figures(row: Any) -> str:
+    known = not np.isnan(row.simulated)
+    ends = f"{_figure(row.simulated_low)}–{_figure(row.simulated_high)}" if known else ""
+    return f"{_figure(row.simulated):>10} {ends:>18}"
 
 
 def _told(pair: Pair) -> str:
@@ -360,13 +416,14 @@ def _told(pair: Pair) -> str:
         known = _figure(row.observed) + (
             "" if exact else f" ({_figure(row.observed_low)}–{_figure(row.observed_high)})"
         )
-        between = f"{_figure(row.simulated_low)}–{_figure(row.simulated_high)}"
         name = row.statistic + ("" if row.unit == "1" else f" ({row.unit})")
-        lines.append(f"  {name:40} {known:>18} {_figure(row.simulated):>10} {between:>18}  {row.observed_is}")
-    for row in pair.dyads.head(MOST_DYADS).itertuples():
-        between = f"{_figure(row.simulated_low)}–{_figure(row.simulated_high)}"
-        shares = f"{_figure(row.observed):>18} {_figure(row.simulated):>10} {between:>18}"
-        lines.append(f"  {shortened('share of ' + row.dyad):40} {shares}")
+        lines.append(f"  {name:40} {known:>18} {_simulated_figures(row)}  {row.observed_is}")
+    lines += [
+        f"  {shortened('share of ' + row.dyad):40} {_figure(row.observed):>18} {_simulated_figures(row)}"
+        for row in pair.dyads.head(MOST_DYADS).itertuples()
+    ]
+    if pair.tail is not None:
+        lines += [f"  {line}" for line in wrap(f"Sizes observed: {pair.tail}.", WIDTH)]
     return "\n".join(lines)
 
 

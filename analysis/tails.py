@@ -30,6 +30,10 @@ SMALLEST_ALPHA, LARGEST_ALPHA = 1.01, 12.0
 """Bounds of the search: at 1 the law has no sum, and above 12 one event in 4,000 is larger than 1."""
 FEWEST_IN_TAIL = 10
 """Fewer events than this say nothing about a tail: the standard error of alpha is above a third of alpha - 1."""
+RULED_OUT = 0.1
+"""Below this a p-value speaks against a power law, or for one of two (Clauset, Shalizi & Newman)."""
+PRECISION = 0.1
+"""The standard error of alpha at which published exponents could be told apart."""
 LARGEST_SIZE = 1e15
 """Drawn sizes stop here: whole numbers beyond it are not exact in floating point."""
 
@@ -67,10 +71,32 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Return which of the two is better at the level 0.1 of Clauset, Shalizi & Newman, if any."""
-        if self.p_value >= 0.1:
+        """Return which of the two is better at the level `RULED_OUT`, if any."""
+        if self.p_value >= RULED_OUT:
             return "undecided"
         return "power law" if self.normalised > 0 else "lognormal"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a record's sizes say of its tail, and how much they can say."""
+
+    tail: Tail
+    interval: Interval
+    goodness: float  # small: not a power law
+    lognormal: Comparison
+    needed: int  # events in the tail that would bring the standard error of alpha down to PRECISION
+
+    def __str__(self) -> str:
+        """Say it in a sentence or two."""
+        found, between = self.tail, self.interval
+        ruled = "is ruled out" if self.goodness < RULED_OUT else "is not ruled out"
+        return (
+            f"exponent {found.alpha:.2f} ({between.level:.0%} {between.low:.2f}–{between.high:.2f}) from {found.x_min} "
+            f"killed on, {found.n_tail} of {found.n} events; a power law {ruled} (p {self.goodness:.2f}), beside a "
+            f"lognormal: {self.lognormal.verdict} (p {self.lognormal.p_value:.2f}); to know the exponent to "
+            f"±{PRECISION} takes {self.needed:,} events in the tail"
+        )
 
 
 class NoTail(ValueError):
@@ -146,6 +172,18 @@ def against_lognormal(sizes: ArrayLike, tail: Tail) -> Comparison:
     spread = sqrt(max(0.0, float((c * (ratio - mean) ** 2).sum())))
     normalised = total / spread if spread > 0 else 0.0
     return Comparison(normalised, erfc(abs(normalised) / sqrt(2)), mu, sigma)
+
+
+def told(sizes: ArrayLike, rng: np.random.Generator, resamples: int = 500) -> Told:
+    """Return all of this about whole sizes (n,), x_min where it fits best; `NoTail` as `fit` has it."""
+    tail = fit(sizes)
+    return Told(
+        tail,
+        interval(sizes, rng, resamples=resamples),
+        goodness_of_fit(sizes, rng, resamples),
+        against_lognormal(sizes, tail),
+        smallest_n(tail.alpha, PRECISION, tail.x_min),
+    )
 
 
 def standard_error(alpha: float, n: int, x_min: int = 1) -> float:

@@ -34,36 +34,18 @@ class LaggedCorrelation:
         return self.p_value <= 1 - self.level
 
 
-def waiting_times(times: ArrayLike) -> Float:
-    """Return the waits (n - 1,) between events at `times` (n,), in their unit; events at one time wait 0."""
-    return np.diff(np.sort(np.asarray(times, dtype=np.float64)))
-
-
-def days_with_events(counts: ArrayLike) -> Int:
-    """Return the numbers of the days (from 0) on which `counts` (days,) is above zero."""
-    return np.flatnonzero(np.asarray(counts) > 0).astype(np.int64)
-
-
 def burstiness(waits: ArrayLike) -> float:
-    """Return B = (s - m)/(s + m) of the waits: -1 like a clock, 0 at random, towards 1 in bursts.
+    """Return the burstiness of waits (n,): -1 like a clock, 0 at random, 1 for one single burst.
 
-    Goh & Barabasi 2008, EPL 81:48002. With n waits it cannot pass (sqrt(n - 1) - 1)/(sqrt(n - 1) + 1), and random
-    waits give less than 0: compare only records of about the same length, or use `burstiness_of_few`.
-    NaN with fewer than two waits, or where all are 0.
+    B = (s - m)/(s + m) of Goh & Barabasi 2008, EPL 81:48002, corrected for the number of waits as in Kim & Jo 2016,
+    PRE 94:032311: given their sum, n exponential waits have s^2/m^2 = (n - 1)/(n + 1) on average, and at most n - 1,
+    so that uncorrected few random waits look even. NaN with fewer than two waits, or where all are 0.
     """
-    ratio, n = _variation(waits)
-    return (ratio - 1) / (ratio + 1) if n > 1 else float("nan")
-
-
-def burstiness_of_few(waits: ArrayLike) -> float:
-    """Return burstiness corrected for the number of waits: -1 like a clock, 0 at random, 1 for one single burst.
-
-    Kim & Jo 2016, PRE 94:032311, with n the number of waits: given their sum, n exponential waits have
-    s^2/m^2 = (n - 1)/(n + 1) on average, and at most n - 1. NaN with fewer than two waits, or where all are 0.
-    """
-    ratio, n = _variation(waits)
-    if n < 2:
+    x = np.asarray(waits, dtype=np.float64)
+    n = len(x)
+    if n < 2 or x.sum() == 0:
         return float("nan")
+    ratio = float(x.std() / x.mean())
     up, down = sqrt(n + 1), sqrt(n - 1)
     return (up * ratio - down) / ((up - 2) * ratio + down)
 
@@ -90,12 +72,24 @@ def fano(counts: ArrayLike, window: int = 1) -> float:
     return float(sums.var(ddof=1) / sums.mean())
 
 
-def autocorrelation(counts: ArrayLike, lags: ArrayLike = (1,)) -> Float:
-    """Return the correlation (lags,) of a daily series (days,) with itself `lags` days later.
+def correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Return the correlation of two daily series (days,) over the days on which neither is NaN.
 
-    The standard error for days that are independent is 1/sqrt(days), the bias -1/days. NaN where a part is constant.
+    The standard error for series that are independent is 1/sqrt(days). NaN with fewer than three such days, or where
+    one of the series does not vary on them.
     """
-    return lagged_correlation(counts, counts, lags)
+    a, b = _pair(first, second)
+    known = ~(np.isnan(a) | np.isnan(b))
+    return float(_correlation(a[known], b[known])) if known.sum() > 2 else float("nan")
+
+
+def autocorrelation(counts: ArrayLike, lag: int = 1) -> float:
+    """Return the correlation of a daily series (days,) with itself `lag` days, at least one, later; NaN days left out.
+
+    The standard error for days that are independent is 1/sqrt(days), the bias -1/days. NaN as in `correlation`.
+    """
+    x = np.asarray(counts, dtype=np.float64)
+    return correlation(x[:-lag], x[lag:])
 
 
 def lagged_correlation(first: ArrayLike, second: ArrayLike, lags: ArrayLike) -> Float:
@@ -137,13 +131,6 @@ def cross_correlation(
     low, high = np.quantile(chance, [cut, 1 - cut], axis=0)
     p_value = (1 + int((greatest >= np.abs(found).max()).sum())) / (shifts + 1)
     return LaggedCorrelation(days, found, low, high, float(np.quantile(greatest, level)), p_value, level, shifts)
-
-
-def _variation(waits: ArrayLike) -> tuple[float, int]:
-    x = np.asarray(waits, dtype=np.float64)
-    if len(x) < 2 or x.sum() == 0:
-        return float("nan"), len(x)
-    return float(x.std() / x.mean()), len(x)
 
 
 def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Float, Float]:

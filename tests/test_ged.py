@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from datetime import date, timedelta
 from importlib.metadata import EntryPoint
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from synthetic import book, empty_record, record_of, result_of, theatre
 from typer.testing import CliRunner
 
 import sim.cli
-from analysis import ged_files, observed, side_by_side, side_by_side_figures
+from analysis import ged_files, observed, side_by_side, side_by_side_figures, tails
 from analysis.ged_files import DEATHS, GED_COLUMNS, Circle, Wanted, days_of
 from sim.console import Refused
 from sim.measures import casualties_by_day
@@ -508,6 +509,52 @@ def test_a_run_beside_itself_differs(tmp_path: Path, folder: Path, own_record: P
             assert row["observed"] == pytest.approx(row["simulated"])
         daily = told["places"][place]["daily"]
         assert daily["observed"] == daily["simulated"]
+    assert [(row["first"], row["second"]) for row in told["between"]] == [*combinations(told["places"], 2)]
+    for row in told["between"]:
+        assert row["observed"] == row["simulated"]
+
+
+def test_stylised_facts_are_those_of_other_days(tmp_path: Path) -> None:
+    """Forty days beside a run in which nobody is hurt: bursts, memory, tail, wounded, and what two places share."""
+    scenario = theatre(clock__days=40)
+    record = empty_record(scenario)
+    record.steps_done = scenario.steps
+    folder = result_of(scenario, record).save(tmp_path / "run")
+    first, unknown = scenario.file.clock.start.date(), 30
+    here = dict(zip((0, 1, 2, 3, 4, 9, 10, 11, 12, 20, 25, 39), (1, 2, 1, 3, 1, 1, 9, 2, 1, 4, 1, 2), strict=True))
+    there = {day: dead + day % 3 for day, dead in here.items()}
+    rows = []
+    for place, killed in (("qusayr", here), ("tripoli", there)):
+        for day in range(40):
+            told = "" if day == unknown else str(killed.get(day, 0))
+            rows.append(f"{first + timedelta(days=day)},{place},{told},,,{2 if day == 9 else 0},x")
+    file = listed(tmp_path / "o.csv", *rows, header="date,place,killed,killed_low,killed_high,wounded,source")
+    outcome = ged("compare", folder, "--observed", file, "--json")
+    assert outcome.exit_code == 0, outcome.output
+    told = json.loads(outcome.stdout)
+    found = {name: row["observed"] for name, row in statistics(told, "qusayr").items()}
+    daily = np.array([[killed.get(day, 0.0) for day in range(40)] for killed in (here, there)])
+    known = [day for day in range(39) if day not in (unknown - 1, unknown)]
+    after = [day + 1 for day in known]
+    days = np.delete(daily[0], unknown)
+    assert found["variance over mean of killed a day"] == pytest.approx(days.var(ddof=1) / days.mean())
+    assert found["correlation with the day before"] == pytest.approx(
+        np.corrcoef(daily[0][known], daily[0][after])[0, 1]
+    )
+    waits = np.array([1, 1, 1, 1, 5, 1, 1, 1, 8, 5])  # none over the day without data
+    ratio = waits.std() / waits.mean()
+    assert found["burstiness of these waits"] == pytest.approx((11**0.5 * ratio - 3) / ((11**0.5 - 2) * ratio + 3))
+    assert found["correlation of a wait with the next"] == pytest.approx(np.corrcoef(waits[:-1], waits[1:])[0, 1])
+    assert found["wounded for each killed"] == pytest.approx(2 / sum(here.values()))
+    sizes = list(here.values())
+    assert found["exponent of the tail of events"] == tails.fit(sizes).alpha
+    assert told["places"]["qusayr"]["tail"]["tail"]["n"] == len(sizes)
+    both = np.delete(daily, unknown, axis=1)
+    (row,) = told["between"]
+    assert row["observed"] == pytest.approx(np.corrcoef(both)[0, 1])
+    assert row["simulated"] is None and row["observed_is"] == "not known"  # where nobody is hurt nothing is shared
+    text = " ".join(ged("compare", folder, "--observed", file).stdout.split())
+    assert f"Sizes observed: {tails.told(sizes, np.random.default_rng(0))}." in text
 
 
 def test_the_interval_is_not_that_of_the_runs(tmp_path: Path, own_record: Path) -> None:
