@@ -118,28 +118,6 @@ def coverage(ensemble: ArrayLike, observed: ArrayLike, level: float = 0.8) -> Co
     return Coverage(level, inside, sqrt(inside * (1 - inside) / len(y)), float((high - low).mean()))
 
 
-def pit(ensemble: ArrayLike, observed: ArrayLike, rng: np.random.Generator) -> Float:
-    """Return the randomised place (days,) in (0, 1) of what happened among the members: uniform if calibrated.
-
-    Ties are broken at random (Czado, Gneiting & Held 2009, Biometrics 65:1254).
-    """
-    x, y = _ensemble(ensemble, observed)
-    below, same = (x < y).sum(axis=0), (x == y).sum(axis=0)
-    return np.asarray((below + rng.random(len(y)) * (same + 1)) / (len(x) + 1))
-
-
-def pit_histogram(ensemble: ArrayLike, observed: ArrayLike, bins: int = 10) -> Float:
-    """Return the share of days (bins,) by place among the members, ties spread evenly instead of at random.
-
-    Flat, 1/bins each, if calibrated; a trough in the middle says too narrow, a hump too wide.
-    """
-    x, y = _ensemble(ensemble, observed)
-    low = (x < y).sum(axis=0) / (len(x) + 1)
-    high = low + ((x == y).sum(axis=0) + 1) / (len(x) + 1)
-    edges = np.linspace(0, 1, bins + 1)[:, None]
-    return np.asarray(np.diff(np.clip((edges - low) / (high - low), 0, 1).mean(axis=1)))
-
-
 def compare(
     first: ArrayLike,
     second: ArrayLike,

@@ -81,11 +81,6 @@ class Raster:
         ny, nx = self.owner.shape
         return ny, nx
 
-    @property
-    def cell_area(self) -> float:
-        """Ground of one cell, in square metres."""
-        return self.cell_m**2
-
     def centres(self) -> tuple[Floats, Floats]:
         """Return x and y of every cell's centre, in metres, each of the raster's shape."""
         return _centres(self.origin_xy, self.cell_m, self.shape)

@@ -105,7 +105,7 @@ def test_polygons_that_share_an_edge_share_no_point_and_leave_none_out() -> None
 
 def test_rectangle_is_rasterised_exactly() -> None:
     raster = rasterise([np.array([(100, 50), (300, 50), (300, 150), (100, 150)])], cell_m=20)
-    assert (raster.origin_xy, raster.shape, raster.cell_area) == ((100, 50), (5, 10), 400)
+    assert (raster.origin_xy, raster.shape, raster.cell_m) == ((100, 50), (5, 10), 20)
     assert raster.owner.dtype == np.int16 and (raster.owner == 0).all()
     x, y = raster.centres()
     assert x[0].tolist() == list(range(110, 300, 20)) and y[:, 0].tolist() == list(range(60, 150, 20))
@@ -122,7 +122,7 @@ def test_area_of_a_quarter_is_kept_within_5_percent(area_m2: float, cell_m: floa
     polygon = footprint(area_m2)
     assert shoelace(polygon) == pytest.approx(area_m2)
     raster = rasterise([polygon], cell_m)
-    assert (raster.owner == 0).sum() * raster.cell_area == pytest.approx(area_m2, rel=0.05)
+    assert (raster.owner == 0).sum() * raster.cell_m**2 == pytest.approx(area_m2, rel=0.05)
 
 
 @given(polygon=simple_polygons(), cell_m=st.floats(5, 60))

@@ -90,23 +90,6 @@ def test_interval_of_mostly_zeros_is_not_zero_to_zero() -> None:
     assert (low.tolist(), high.tolist()) == ([0, 0], [0, 3])
 
 
-def test_place_among_the_members_is_not_uniform_where_the_forecast_is_right() -> None:
-    """The mean of 4,000 uniform places is known to 0.005, the histogram to 0.005 a bin."""
-    y, ensemble = rng().poisson(1.0, 4000), rng(2).poisson(1.0, (150, 4000))
-    place = scores.pit(ensemble, y, rng(3))
-    assert place.min() > 0 and place.max() < 1
-    assert place.mean() == pytest.approx(0.5, abs=0.02)
-    assert np.histogram(place, 5, (0, 1))[0] / 4000 == pytest.approx(np.full(5, 0.2), abs=0.025)
-    assert scores.pit_histogram(ensemble, y, 10) == pytest.approx(np.full(10, 0.1), abs=0.015)
-
-
-def test_forecast_too_narrow_is_not_a_trough() -> None:
-    y, ensemble = rng().negative_binomial(1, 0.2, 3000), rng(2).poisson(4.0, (150, 3000))
-    shares = scores.pit_histogram(ensemble, y, 10)
-    assert shares.sum() == pytest.approx(1)
-    assert min(shares[0], shares[-1]) > 2 * shares[4:6].max()
-
-
 def walk(days: int, tie: float, seed: int) -> np.ndarray:
     noise, out = rng(seed).normal(size=days), np.zeros(days)
     for day in range(1, days):
