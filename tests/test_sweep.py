@@ -148,7 +148,7 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]
     processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-show")]
     try:
         processes += [start("worker", "--host", "127.0.0.1", "--no-nanny", "--nthreads", "1") for _ in range(2)]
-        while not file.exists():
+        while not (file.exists() and file.read_text().rstrip().endswith("}")):  # it is written in pieces
             assert processes[0].poll() is None
             time.sleep(0.02)
         yield json.loads(file.read_text())["address"], processes[1:]
