@@ -43,8 +43,8 @@ STATE: dict[str, tuple[str, ...]] = {
     "theatre": (
         "control", "fighters", "hurt", "killed", "volunteers", "readiness", "resolve", "resolve_at_start", "stock_t",
         "wanted_t", "effect", "assault", "pausing", "pressed", "urge", "calm", "hopes", "sealed", "toll", "usual",
-        "news", "engaged", "firing", "slain_rate", "flow_t", "through_t", "open_share", "value", "delivered_t",
-        "used_t", "destroyed_t", "lost_t",
+        "news", "engaged", "heard_of", "firing", "slain_rate", "flow_t", "through_t", "open_share", "value",
+        "delivered_t", "used_t", "destroyed_t", "lost_t",
     ),
     "city": (
         "volunteer_place", "states", "armed_share", "toll", "volunteer_toll", "anger", "arrived", "hits_per_day",

@@ -19,7 +19,7 @@ class FireParameters(Parameters):
     """How fire across a line of contact hurts those in its reach."""
 
     hit_per_hour: float = param(
-        0.000154,
+        0.00012,
         unit="1/(h person)",
         low=0.0,
         high=1e-3,
@@ -56,13 +56,14 @@ class FireParameters(Parameters):
         source="rounds of June 2011 to March 2013: 82.5 killed and 462 wounded where both are reported",
     )
     exposure_calm: float = param(
-        0.15,
+        0.138,
         unit="1",
         low=0.0,
         high=1.0,
-        grade="assumed",
+        grade="fitted",
         doc="exposure by day of people going about",
-        source="most of a resident's day is indoors",
+        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
+        "before: most of a resident's day is indoors",
     )
     exposure_mobilised: float = param(
         1.0,

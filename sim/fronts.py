@@ -112,13 +112,14 @@ class EngagementParameters(Parameters):
         "deaths a day peak on 19, 25 and 29 May and 5 June, with 1 to 10 on days between (UCDP GED)",
     )
     wounded_per_killed: float = param(
-        3.0,
+        2.0,
         unit="1",
         low=0.0,
         high=15.0,
-        grade="literature",
+        grade="press",
         doc="fighters wounded for each killed",
-        source="Coupland & Meddings 1999: at least 2; claims of 19 May 2013: 70 wounded to 23 killed",
+        source="press counts of the battle for Qusayr: rebels about 1,000 wounded to 431-500 killed, Hezbollah 200 to "
+        "114 (70 to 23 on the first day alone); Coupland & Meddings 1999: at least 2",
     )
     recover_days: float = param(
         25.0,
@@ -153,7 +154,7 @@ class ControlParameters(Parameters):
     """How ground changes hands."""
 
     advance_per_hour: float = param(
-        0.563,
+        0.5,
         unit="1/h",
         low=0.0,
         high=5.0,

@@ -47,7 +47,7 @@ class MobilisationParameters(Parameters):
     """Who takes up arms, and when they go home again."""
 
     threshold: float = param(
-        0.895,
+        0.913,
         unit="1",
         low=0.0,
         high=3.0,
@@ -57,7 +57,7 @@ class MobilisationParameters(Parameters):
         "before: Epstein 2002 uses 0.1 with no threat term; here the quiet level of mobilisation sets it",
     )
     noise: float = param(
-        0.0249,
+        0.0256,
         unit="1",
         low=0.005,
         high=1.0,
@@ -86,7 +86,7 @@ class MobilisationParameters(Parameters):
         "within that, where rounds come out as long and as deadly as on record (docs/calibration.md)",
     )
     threat_fire: float = param(
-        0.685,
+        0.73,
         unit="1",
         low=0.0,
         high=2.0,
@@ -105,7 +105,7 @@ class MobilisationParameters(Parameters):
         source="a few dozen armed men dominate a street",
     )
     threat_toll: float = param(
-        0.221,
+        0.213,
         unit="1",
         low=0.0,
         high=2.0,
@@ -158,7 +158,7 @@ class MobilisationParameters(Parameters):
         source="floor in NetLogo's Rebellion, round in Mesa's example, raw in Epstein 2002",
     )
     opponent_deterrence: float = param(
-        1.08,
+        1.03,
         unit="1",
         low=0.0,
         high=5.0,

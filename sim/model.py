@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time
 from typing import Any
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from sim import agents, channels, diplomacy, displacement, events, factions, fronts, kernels, security, strikes, supply
 from sim.bookkeeping import Bookkeeper, Toll
 from sim.chance import Chance, code
+from sim.machine import processors
 from sim.mobilisation import Outlook, perceive
 from sim.neighbourhoods import STATES, City
 from sim.observers import report_day
@@ -88,10 +88,11 @@ class SpilloverModel(mesa.Model):
         self.hour_is_recorded()
 
     def tempers_rise_and_cool(self) -> None:
-        """Let anger and news fade, and local provocations happen in places that face another."""
+        """Let anger and what was heard fade, and local provocations happen in places that face another."""
         p = self.file.provocations
         self.city.anger *= half_life_factor(self.step_h, p.half_life_h)
         channels.news.fade(self.theatre, self.file.channels.news, self.step_h)
+        channels.alliance.remember(self.theatre, self.file.channels.alliance, self.step_h)
         if self.now * self.step_h >= 24.0 * p.known_days:
             self._provoke_by_chance()
 
@@ -385,7 +386,7 @@ class SpilloverModel(mesa.Model):
         return scheduled
 
     def _pool(self, threads: int | None) -> ThreadPoolExecutor | None:
-        wanted = threads if threads is not None else min(2, os.cpu_count() or 1)
+        wanted = threads if threads is not None else min(2, processors())
         if wanted < 2 or self.residents.state.size < THREADS_FROM:
             return None
         return ThreadPoolExecutor(wanted)

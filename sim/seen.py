@@ -29,6 +29,7 @@ class Seen:
     news: Floats  # [C]
     control: Floats  # [P, F]
     engaged: Floats  # [P, F] fighters in contact
+    heard_of: Floats  # [P, F] the same as people remember it
     firing: Floats  # [P] effective fighters firing
     slain_rate: Floats  # [P, F] killed an hour for each fighter
     siege: Floats  # [P, F] share of the place that assailants hold against the faction's side
@@ -58,6 +59,7 @@ def freeze(theatre: Theatre, city: City, displaced: Ints) -> Seen:
         news=theatre.news.copy(),
         control=theatre.control.copy(),
         engaged=theatre.engaged.copy(),
+        heard_of=theatre.heard_of.copy(),
         firing=theatre.firing.copy(),
         slain_rate=theatre.slain_rate.copy(),
         siege=siege,

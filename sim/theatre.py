@@ -100,6 +100,7 @@ class Theatre:
     usual: Floats  # [P, C] the toll people are used to, record keeper
     news: Floats  # [C] events
     engaged: Floats  # [P, F] fighters in contact, fronts
+    heard_of: Floats  # [P, F] fighters in contact as people remember it, channel of alliances
     firing: Floats  # [P] effective fighters firing, fronts
     slain_rate: Floats  # [P, F] killed an hour for each fighter there, fronts
     flow_t: Floats  # [K, F] supply
@@ -221,6 +222,7 @@ class Theatre:
             usual=np.zeros((P, C)),
             news=np.zeros(C),
             engaged=np.zeros((P, F)),
+            heard_of=np.zeros((P, F)),
             firing=np.zeros(P),
             slain_rate=np.zeros((P, F)),
             flow_t=np.zeros((len(roads), F)),

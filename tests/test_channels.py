@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim.channels import fighters, kin, proximity
+from sim.channels import alliance, fighters, kin, proximity
 from sim.model import SpilloverModel
 from sim.scenario import Scenario
 from sim.seen import Seen, freeze
@@ -83,6 +83,25 @@ def test_those_who_are_hostile_fire_and_not_those_who_are_hated() -> None:
     }
     assert hurt["amber"] > 0
     assert hurt["blue"] == 0
+
+
+def test_alarm_at_fighters_from_outside_comes_at_once_and_outlasts_a_pause() -> None:
+    m = model({"channels.alliance.half_life_days": 2.0})
+    guests, p, amber = m.theatre.factions.index("guests"), m.file.channels.alliance, 0
+    assert m.theatre.outside[guests] and m.theatre.hostile_to[guests, m.city.community[amber]] > 0
+    here = p.fighters_half / m.theatre.hostile_to[guests, m.city.community[amber]]  # at half alarm
+    felt = []
+    for hour in range(73):
+        m.theatre.engaged[:] = 0.0
+        m.theatre.engaged[FORD, guests] = here if hour == 0 else here / 16
+        alliance.remember(m.theatre, p, 1.0)
+        felt.append(float(alliance.alarm(seen_by(m), m.city, m.theatre, p)[amber]))
+    assert felt[0] == pytest.approx(1 / 2)
+    assert felt[48] == pytest.approx((1 / 2) / (1 / 2 + 1))  # two days, half of them
+    for _ in range(200):
+        alliance.remember(m.theatre, p, 1.0)
+    still = float(alliance.alarm(seen_by(m), m.city, m.theatre, p)[amber])
+    assert still == pytest.approx((1 / 16) / (1 / 16 + 1))  # never fewer than there are
 
 
 def test_wounded_who_withdrew_recover_where_they_are() -> None:

@@ -31,14 +31,14 @@ class KinParameters(Parameters):
 
     on: bool = True
     weight: float = param(
-        0.61,
+        0.57,
         unit="1",
         low=0.0,
         high=2.0,
-        grade="fitted",
+        grade="assumed",
         doc="what full alarm adds to solidarity",
-        source="fitted: the centre that `spillover calibrate` finds (docs/calibration.md); "
-        "before: sign from Buhaug & Gleditsch 2008; size assumed",
+        source="sign from Buhaug & Gleditsch 2008; size out of a former run of `spillover calibrate`, the present one "
+        "left it unfitted (docs/calibration.md)",
     )
     toll_half: float = param(
         10.0,

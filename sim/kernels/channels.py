@@ -48,16 +48,16 @@ def proximity(others: Floats, near: Floats, place: Ints, community: Ints, felt: 
 
 @kernel
 def alliance(
-    engaged: Floats, outside: npt.NDArray[np.bool_], hostile_to: Floats, community: Ints, half: float, alarm: Floats
+    heard_of: Floats, outside: npt.NDArray[np.bool_], hostile_to: Floats, community: Ints, half: float, alarm: Floats
 ) -> None:
-    """Fill the alarm at the fighters from outside in contact (P, F) on sides hostile (F, C) to each community."""
+    """Fill the alarm at the fighters from outside heard of (P, F) on sides hostile (F, C) to each community."""
     for g in range(alarm.size):
         alarm[g] = 0.0
     for f in range(outside.size):
         if outside[f]:
             from_abroad = 0.0
-            for p in range(engaged.shape[0]):
-                from_abroad += engaged[p, f]
+            for p in range(heard_of.shape[0]):
+                from_abroad += heard_of[p, f]
             for g in range(alarm.size):
                 alarm[g] += from_abroad * hostile_to[f, community[g]]
     for g in range(alarm.size):
