@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis import observed
 from sim.incidents import rounds
 from sim.scenario import Scenario
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "scenarios" / "data" / "tripoli_rounds_2011_2013.csv"
 FIRST_CLASHES = date(2013, 5, 19)
 """A16: the first of the two days of clashes in Tripoli."""
+LATER = ROOT / "scenarios" / "data" / "tripoli_rounds_2013.csv"
 RECORD = ROOT.parent / "shared" / "data" / "tripoli_rounds_2011_2013-03.csv"
 
 
@@ -39,8 +41,22 @@ def test_days_that_are_known_to_be_quiet_end_where_the_article_has_clashes(name:
     assert max(date.fromisoformat(row["end"]) for row in rows(TABLE)) < file.clock.start.date()
 
 
-def test_every_row_says_where_it_comes_from() -> None:
-    assert all(row["source"] for row in rows(TABLE))
+@pytest.mark.parametrize("table", [TABLE, LATER])
+def test_every_row_says_where_it_comes_from(table: Path) -> None:
+    assert all(row["source"] for row in rows(table))
+    assert all(int(row["killed_low"]) <= int(row["killed_high"]) for row in rows(table))
+
+
+def test_what_came_after_covers_the_days_that_are_predicted_and_no_other() -> None:
+    """The two days that the model was fitted on (A16) are in neither table."""
+    record = observed.read(LATER, place="tripoli")
+    days = record.covered["tripoli"]
+    assert (days.index[0].date(), days.index[-1].date(), len(days)) == (date(2013, 5, 21), date(2013, 12, 31), 225)
+    assert days.all()
+    known = [row for row in rows(LATER) if row["type"] == "clash"]
+    assert list(map(date.fromisoformat, (row["start"] for row in known))) == [
+        start.date() for start in record.rounds("tripoli")["start"]
+    ], "rounds that no more than three quiet days separate are one"
 
 
 def test_table_makes_ten_rounds_by_the_definition_in_use() -> None:
