@@ -203,7 +203,8 @@ def _asked_for(marks: Marked) -> list[str]:
     won = [one.baseline for one in rows if one.difference < 0]
     lost = [one.baseline for one in rows if one.difference >= 0]
     sure = [one.baseline for one in rows if one.verdict == BETTER]
-    lines = [f"Killed a day, mean CRPS: lower than {_listed(won)}; not lower than {_listed(lost)}."]
+    but = f"; not lower than {_listed(lost)}" if lost else ""
+    lines = [f"Killed a day, mean CRPS: lower than {_listed(won)}{but}."]
     lines.append(f"Beyond what the luck of these days allows: lower than {_listed(sure)}.")
     missing = [name for name in ASKED if name not in won]
     lines.append(

@@ -85,7 +85,7 @@ def lively() -> Scenario:
 
 def test_halving_the_step_changes_the_outcome() -> None:
     power = {"killed in ford": 0.3, "mobilised in lower": 0.25, "crown in ford": 0.01, "sheltering in upper": 0.2}
-    assert_same_means(lively(), 30, power)
+    assert_same_means(lively(), 34, power)
 
 
 @pytest.mark.verify
