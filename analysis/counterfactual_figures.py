@@ -113,7 +113,10 @@ def _waterfall(found: Attribution, split: Split) -> Figure:
             reach = [[part.mean - part.low], [part.high - part.mean]]
             axes.errorbar([at], [level + part.mean], yerr=reach, fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
         axes.plot([at - 0.35, at + 1.35], [level + part.mean] * 2, color=GREY, linewidth=0.5)
-        axes.annotate(f"{part.mean:+.3g}", (at, level + max(part.mean, 0.0)), ha="center", va="bottom", fontsize=6.5)
+        top = level + max(part.mean, 0.0, part.high if np.isfinite(part.high) else 0.0)
+        axes.annotate(
+            f"{part.mean:+.3g}", (at, top), (0, 1), textcoords="offset points", ha="center", va="bottom", fontsize=6.5
+        )
         level += part.mean
     axes.set_xticks(range(len(names)), names)
     axes.axhline(0.0, color=GREY, linewidth=0.6)
@@ -125,7 +128,7 @@ def _waterfall(found: Attribution, split: Split) -> Figure:
     title = f"{asked.scenario.title}, without and with {asked.event}\n{measure.doc}, {where}"
     titled(figure, title)
     note = (
-        f"Shapley shares; bars of error: {LEVEL:.0%}, luck and parameters ({len(asked.samples)} draws, {asked.seeds} "
-        "seeds each). Conditional on the model and its parameters; not a forecast."
+        f"Shapley shares; bars of error: {LEVEL:.0%}, luck and parameters (draws: {len(asked.samples)}, seeds "
+        f"of each: {asked.seeds}). Conditional on the model and its parameters; not a forecast."
     )
     return noted(figure, note)

@@ -60,13 +60,11 @@ def test_the_words_are_those_published_for_philox4x32_10(counter, key, words):
 
 
 @given(st.tuples(word32, word32, word32, word32), st.tuples(word32, word32))
-@settings(deadline=None)
 def test_the_unrolled_rounds_are_those_of_the_paper(counter, key):
     assert tuple(int(w) for w in kernel.philox(*map(np.uint64, counter + key))) == philox(counter, key)
 
 
 @given(st.integers(0, 2**64 - 1), word32, word32, word32, st.text(max_size=8))
-@settings(deadline=None)
 def test_a_draw_is_a_function_of_seed_decision_entity_group_and_step(seed, entity, group, step, decision):
     draw = Chance(seed).uniform(decision, step, entity, group)
     assert draw == uniform(seed, decision, step, entity, group)
@@ -97,7 +95,6 @@ def test_drawing_something_else_in_between_changes_no_draw():
 
 
 @given(st.permutations(range(40)), st.integers(0, 40))
-@settings(deadline=None)
 def test_neither_the_order_nor_the_partition_of_entities_changes_a_draw(order, cut):
     chance, who = Chance(9), np.array(order)
     alone = np.array([chance.uniform("flight", 2, e, 6) for e in order])
@@ -203,7 +200,7 @@ def test_no_trial_and_no_chance_and_certainty_are_no_luck():
 
 
 @given(st.floats(1e-10, 1 - 1e-10), st.floats(0.0, 450.0), st.floats(0.0, 50.0))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_the_same_luck_never_gives_fewer_for_a_greater_mean(u, mean, more):
     assert kernel.poisson_quantile(u, mean) <= kernel.poisson_quantile(u, mean + more)
 
@@ -219,7 +216,7 @@ def test_the_same_luck_gives_at_most_one_fewer_where_the_formula_changes():
 
 
 @given(st.floats(1e-10, 1 - 1e-10), st.integers(0, 900), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_the_same_luck_never_gives_fewer_for_a_greater_chance(u, n, p, q):
     low, high = sorted((p, q))
     assert kernel.binomial_quantile(u, n, low) <= kernel.binomial_quantile(u, n, high)

@@ -252,14 +252,14 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario.from_toml(small(changes))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios(), st.integers(0, 2**64 - 1))
 def test_something_does_not_add_up_in_a_small_scenario(scenario: Scenario, seed: int) -> None:
     audit(scenario, seed)
 
 
 @pytest.mark.verify
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios(), st.integers(0, 2**64 - 1))
 def test_something_does_not_add_up_in_many_small_scenarios(scenario: Scenario, seed: int) -> None:
     audit(scenario, seed)

@@ -26,7 +26,7 @@ from sim.corridors import (
 PARAMETERS = SupplyParameters()
 ALONE = np.eye(2, dtype=bool)  # two factions without friends
 ENEMIES = ~ALONE
-often = settings(max_examples=40, deadline=None)
+often = settings(max_examples=40)
 
 
 def roads(places, *rows):

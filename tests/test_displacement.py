@@ -142,7 +142,7 @@ def test_of_two_roads_as_quick_as_each_other_the_wider_counts(order):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_travel_times_and_widths_are_those_of_trying_every_way(seed):
     """On random roads: times by relaxing until nothing changes; widths along the way that has that time."""
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from sim.kernels.flow import flows_in_turn, min_cost_max_flow, minimum_cut, paths_of, residual_reach
 
-often = settings(max_examples=150, deadline=None)
+often = settings(max_examples=150)
 
 
 def graph(arcs, nodes=None):
@@ -202,7 +202,7 @@ def in_turn(nodes, tail, head, capacity, cost, source, sink, road, room, order):
     return capacity, flow
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shared())
 def test_sharing_a_graph_departs_from_solving_every_case_by_itself(day):
     known = np.zeros_like(day[3][0]), np.zeros_like(day[3][0])

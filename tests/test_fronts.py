@@ -252,7 +252,7 @@ def test_a_force_that_arrives_at_an_empty_front_waits_an_hour_before_it_fires() 
     assert battle.fight(theatre, p, chance, 0, 1.0).killed[MILL, REDS] > 0
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     reds=st.integers(1, 400), greens=st.integers(1, 400), volunteers=st.integers(0, 60),
     firepower=st.floats(0.0, 5.0), wounded=st.floats(0.0, 15.0), seed=st.integers(0, 2**32), hours=st.integers(1, 12),

@@ -300,7 +300,7 @@ def some_events(draw: st.DrawFn) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=some_events(), imprecise=st.sampled_from(["spread", "drop"]))
 def test_a_death_is_lost_or_counted_twice_on_its_way_into_days(rows: list[dict[str, Any]], imprecise: Any) -> None:
     table = pd.DataFrame(rows)

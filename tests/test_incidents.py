@@ -219,7 +219,7 @@ def told_one_by_one(fire: list[tuple[int, ...]], within: float) -> list[tuple[in
     ),
     st.sampled_from([0.0, 1.0, 3.0, 6.0]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_incidents_agree_with_those_told_one_by_one(rows: list[Any], quiet: float) -> None:
     scenario = theatre(reports__quiet_hours=quiet)
     record = Record((), np.zeros((scenario.steps, 0)), empty_record(scenario).sides)

@@ -37,7 +37,7 @@ from sim.scenario import Scenario
 F = np.float32
 CALM, MOBILISED, SHELTERING, WOUNDED, DETAINED, DISPLACED, AWAY, DEAD = range(8)
 KEY = (np.uint64(2024), np.uint64(7))
-often = settings(max_examples=60, deadline=None)
+often = settings(max_examples=60)
 
 
 # --- plain versions

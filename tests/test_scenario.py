@@ -814,7 +814,7 @@ def taken_or_refused(text: str) -> Scenario | None:
     return None
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(PATHS), st.sampled_from(["set", "drop", "rename"]), VALUES),
@@ -845,7 +845,7 @@ def test_any_change_is_loaded_or_refused(changes: list[tuple[tuple[str, ...], st
         assert tell(scenario)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(max_size=200)
     | st.builds(lambda cut, junk: SMALL[:cut] + junk + SMALL[cut:], st.integers(0, len(SMALL)), st.text(max_size=8))
@@ -854,7 +854,7 @@ def test_any_text_is_loaded_or_refused(text: str) -> None:
     taken_or_refused(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_assignment_is_taken_or_refused(path: str, value: str) -> None:
     scenario = Scenario.from_toml(SMALL)

@@ -122,7 +122,7 @@ def test_deployment_goes_both_ways_and_never_beyond_the_order():
     st.integers(0, 2**32), st.floats(0, 2000), st.floats(0, 1), st.floats(0, 1), st.integers(0, 9000),
     st.floats(0, 3000),
 )  # fmt: skip
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_soldiers_hit_are_killed_or_wounded_and_are_missing_afterwards(seed, reach, hit, lethality, step, soldiers):
     army = force(soldiers=soldiers)
     dead, hurt = army.come_under_fire(reach, hit, lethality, P, Chance(seed), step, 1.0)

@@ -205,7 +205,7 @@ def test_supplies_of_a_battle_for_qusayr_appear_or_vanish(ledger: Ledger) -> Non
     assert ledger.sent_t > 100 and ledger.lost_t > 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     capacity=st.floats(0.0, 30.0), delay=st.floats(0.0, 40.0), risk=st.floats(0.0, 0.99),
     delivered=st.floats(0.0, 20.0), struck=st.floats(0.0, 1.0), idle=st.floats(0.0, 1.0),
