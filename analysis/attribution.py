@@ -41,7 +41,6 @@ from analysis.attribution_report import FORMAT, as_dict, told
 from analysis.attribution_samples import inseparable, samples_of
 from analysis.identity import model_version
 from analysis.keeping import Lines
-from analysis.locks import LOCK, locked
 from analysis.options import AsJson, Quiet, Workers, conclude
 from analysis.outcomes import MEASURES, SUMS, Key, asked_for, observed
 from analysis.shapley import Estimate, along_orders, estimate, merged, shapley
@@ -357,16 +356,9 @@ class Journal(AbstractContextManager["Journal"]):
         self.done: dict[Job, Seen] = {}
         self.held = ExitStack()
         self.file = None if folder is None else Lines(folder / RUNS_FILE)
-        if self.file is None or folder is None:
-            return
-        keeping.claim(folder, "an attribution", ours=self.file.path.exists())
-        with ExitStack() as held:
-            held.enter_context(locked(folder / LOCK))
-            if self.file.path.exists():
-                self._read(self.file, question.head())
-            else:
-                self.file.begin(question.head())
-            self.held = held.pop_all()
+        if self.file is not None:
+            head = question.head()
+            self.held = self.file.taken_up("an attribution", head, partial(self._read, self.file, head))
 
     def __exit__(self, *_: object) -> None:
         """Let others write."""

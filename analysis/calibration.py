@@ -25,7 +25,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property, partial
@@ -45,7 +45,6 @@ from analysis.emulator import Emulator, promising
 from analysis.identity import model_version
 from analysis.inference import Posterior, Proposal, Recovery
 from analysis.keeping import Lines
-from analysis.locks import LOCK, locked
 from analysis.patterns import HOLDS, PATTERNS, WEEK, Family, Figure, Found
 from analysis.priors import BATTLE, CHANNELS, PRIORS, STREETS, Prior, drawn
 from analysis.workers import Failure, each, gathered, whole
@@ -318,14 +317,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.path, self.head = folder / DRAWS_FILE, head
         self.file = Lines(self.path)
         self.done: dict[tuple[str, int], dict[str, float | None]] = {}
-        keeping.claim(folder, "a calibration", ours=self.path.exists())
-        with ExitStack() as held:
-            held.enter_context(locked(folder / LOCK))
-            if self.path.exists():
-                self._read()
-            else:
-                self.file.begin(head)
-            self.held = held.pop_all()
+        self.held = self.file.taken_up("a calibration", head, self._read)
 
     def __exit__(self, *_: object) -> None:
         """Let others write."""

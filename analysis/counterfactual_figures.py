@@ -109,11 +109,12 @@ def _waterfall(found: Attribution, split: Split) -> Figure:
     level = split.lacking
     for at, (_, part) in enumerate(parts, 1):
         axes.bar([at], [part.mean], bottom=level, color=RUNS if part.mean >= 0 else RECORD, width=0.7)
+        top = level + max(part.mean, 0.0)
         if np.isfinite(part.low):
+            top = max(top, level + part.high)
             reach = [[part.mean - part.low], [part.high - part.mean]]
             axes.errorbar([at], [level + part.mean], yerr=reach, fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
         axes.plot([at - 0.35, at + 1.35], [level + part.mean] * 2, color=GREY, linewidth=0.5)
-        top = level + max(part.mean, 0.0, part.high if np.isfinite(part.high) else 0.0)
         axes.annotate(
             f"{part.mean:+.3g}", (at, top), (0, 1), textcoords="offset points", ha="center", va="bottom", fontsize=6.5
         )

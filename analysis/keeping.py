@@ -12,11 +12,11 @@ import errno
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from analysis.locks import LOCK
+from analysis.locks import LOCK, locked
 from sim.console import Refused, drawing
 from sim.keeping import put, sync, together, unfinished, write
 
@@ -81,6 +81,21 @@ class Lines:
     def begin(self, head: Mapping[str, Any]) -> None:
         """Write a file with nothing but its head."""
         put(self.path, json.dumps(head) + "\n")
+
+    def taken_up(self, what: str, head: Mapping[str, Any], read: Callable[[], None]) -> ExitStack:
+        """Hold the folder against other writers and read the file, or begin it; close what is returned to let go.
+
+        `Refused` where the folder holds anything but `what` of ours, `Busy` where another process holds it.
+        """
+        folder = self.path.parent
+        claim(folder, what, ours=self.path.exists())
+        with ExitStack() as held:
+            held.enter_context(locked(folder / LOCK))
+            if self.path.exists():  # by now: another may have begun it meanwhile
+                read()
+            else:
+                self.begin(head)
+            return held.pop_all()
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Add an object, and bring it to disk."""

@@ -57,9 +57,9 @@ def slowly(seconds: float, number: int) -> int:
 
 def begun_and_slow(folder: str, number: int) -> int:
     """Note the own process, take a while, note that it was finished."""
-    begun = Path(folder) / f"begun-{number}"
-    begun.with_name(f"writing-{number}").write_text(str(os.getpid()))
-    begun.with_name(f"writing-{number}").rename(begun)  # whoever sees it can read it
+    writing = Path(folder) / f"writing-{number}"
+    writing.write_text(str(os.getpid()))
+    writing.rename(Path(folder) / f"begun-{number}")  # whoever sees it can read it
     time.sleep(0.4)
     (Path(folder) / f"done-{number}").touch()
     return number

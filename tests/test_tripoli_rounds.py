@@ -15,9 +15,9 @@ from sim.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "scenarios" / "data" / "tripoli_rounds_2011_2013.csv"
+LATER = ROOT / "scenarios" / "data" / "tripoli_rounds_2013.csv"
 FIRST_CLASHES = date(2013, 5, 19)
 """A16: the first of the two days of clashes in Tripoli."""
-LATER = ROOT / "scenarios" / "data" / "tripoli_rounds_2013.csv"
 RECORD = ROOT.parent / "shared" / "data" / "tripoli_rounds_2011_2013-03.csv"
 
 

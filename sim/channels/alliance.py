@@ -4,7 +4,7 @@ What happens: news that fighters from abroad fight for the enemy's camp alarms a
 forgotten slowly, so that a pause in an assault does not undo it.
 
     alarm[n, c] = X / (X + half),   X = outside fighters heard of on sides hostile to c
-    heard of    = max(those in contact, heard of an hour ago x 2^(-dt / half-life))
+    heard of    = max(those in contact, heard of a step ago x 2^(-dt / half-life))
 
 Source: claims A09 and A10 of the register; size assumed.
 """
@@ -42,7 +42,7 @@ class AllianceParameters(Parameters):
         low=1.0,
         high=100000.0,
         grade="assumed",
-        doc="outside fighters in contact at half alarm",
+        doc="outside fighters heard of at half alarm",
         source="hundreds of foreign fighters (A09)",
     )
     half_life_days: float = param(
@@ -64,6 +64,6 @@ def alarm(seen: Seen, city: City, theatre: Theatre, p: AllianceParameters) -> Fl
 
 
 def remember(theatre: Theatre, p: AllianceParameters, step_h: float) -> None:
-    """Let people hear of the fighters in contact, and forget an hour's worth of those who are so no longer."""
+    """Let people hear of the fighters in contact, and forget a step's worth of those who are so no longer."""
     kept = theatre.heard_of * half_life_factor(step_h, 24.0 * p.half_life_days)
     theatre.heard_of = np.maximum(theatre.engaged, kept)
